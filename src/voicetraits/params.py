@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from voicetraits.errors import InputError
+
 Representation = Literal["features", "spectrogram"]
 # Locale names become file names and DVC stage names.
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
@@ -27,7 +29,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class ParamsError(ValueError):
+class ParamsError(InputError):
     """params.yaml holds an unknown key or an impossible value; the message names it."""
 
 

@@ -1,0 +1,117 @@
+"""Speech from text: espeak-ng as a library, without any system package.
+
+`espeakng-loader` ships the library and its data; thirty lines of ctypes are all that it takes.
+Reference: espeak-ng's `speak_lib.h` and `docs/voices.md`.
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import ctypes
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import espeakng_loader
+import numpy as np
+
+from voicetraits.errors import InputError
+
+SAMPLE_RATE = 22050  # Hz, of every voice of espeak-ng
+
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback before Synth returns
+_DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report errors, do not end the process
+_UTF8 = 1  # espeakCHARS_UTF8
+_LONGEST_PATH = 159  # bytes; espeak-ng copies the path of its data into a buffer of 160
+
+_COMMON_FILES = ("phondata", "phonindex", "phontab", "intonations")
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+
+
+class EspeakError(InputError):
+    """espeak-ng could not be started, or does not know a voice."""
+
+
+def prepare_data(folder: Path, *, language: str, variants: Mapping[str, str]) -> None:
+    """Copy espeak-ng's data of one language, and add voice variants of our own.
+
+    A short path and few files: espeak-ng cannot open its data at a long path, and it walks
+    through all languages in search of a voice.
+
+    Args:
+        folder: An empty folder; its path may have at most 159 bytes.
+        language: Of the voices, for example `es`; `es-419` comes with it.
+        variants: Text of a variant file by name; the voice `es+name` then speaks with it.
+
+    Raises:
+        EspeakError: If the path is too long, or espeak-ng has no such language.
+    """
+    if len(bytes(folder)) > _LONGEST_PATH:
+        raise EspeakError(
+            f"{folder}: too long for espeak-ng (at most {_LONGEST_PATH} bytes); "
+            "set TMPDIR to a folder with a shorter path"
+        )
+    source = Path(espeakng_loader.get_data_path())
+    voices = [*source.glob(f"lang/*/{language}"), *source.glob(f"lang/*/{language}-*")]
+    if not voices:
+        raise EspeakError(f"espeak-ng has no language {language!r}")
+    # Every language reads its English words with the English voice.
+    languages = {"en", language}
+    voices += source.glob("lang/*/en")
+    files = [source / name for name in (*_COMMON_FILES, *(f"{name}_dict" for name in languages))]
+    for path in [*files, *voices]:
+        target = folder / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    own = folder / "voices" / "!v"
+    own.mkdir(parents=True)
+    for name, text in variants.items():
+        (own / name).write_text(text, encoding="utf-8")
+
+
+def synthesise(text: str, *, voice: str, data: Path) -> np.ndarray:
+    """Speak one text.
+
+    The result depends on the arguments alone. espeak-ng keeps state from one text to the next
+    (the same text twice differs), so the library is loaded afresh for each, which costs a
+    millisecond or two.
+
+    Args:
+        text: Any text of the voice's language.
+        voice: Name of a voice, `es` or `es+variant`.
+        data: Folder that `prepare_data` filled.
+
+    Returns:
+        Mono PCM at SAMPLE_RATE, shape (samples,), int16.
+
+    Raises:
+        EspeakError: If espeak-ng does not start, or does not know the voice.
+    """
+    chunks: list[np.ndarray] = []
+
+    @_CALLBACK
+    def collect(samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int | None) -> int:
+        if count > 0:
+            chunks.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
+        return 0
+
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    try:
+        rate = library.espeak_Initialize(_SYNCHRONOUS, 0, bytes(data), _DONT_EXIT)
+        if rate != SAMPLE_RATE:
+            raise EspeakError(f"{data}: espeak-ng did not start (answer {rate})")
+        try:
+            if library.espeak_SetVoiceByName(voice.encode()) != 0:
+                raise EspeakError(f"espeak-ng has no voice {voice!r}")
+            # Breath draws from a generator that starting espeak-ng has seeded with the time.
+            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+            library.espeak_SetSynthCallback(collect)
+            encoded = text.encode() + b"\0"
+            library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None)
+        finally:
+            library.espeak_Terminate()
+    finally:
+        _ctypes.dlclose(library._handle)
+    return np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int16)

@@ -1,0 +1,58 @@
+"""Map a function over shards on the cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Threads of the numeric libraries spin against each other when every core has a worker already.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_ordered(
+    function: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None = None
+) -> Iterator[Result]:
+    """Yield `function(job)` for every job, in the order of the jobs, from worker processes.
+
+    Only a few jobs are taken from the iterable ahead of the results, so that a stream of any
+    length passes through in little memory.
+
+    Args:
+        function: A module-level function; it and the jobs travel to the workers by pickle.
+        jobs: What to work on.
+        workers: Processes; by default one per core. With one, the work stays in this process.
+    """
+    workers = cores() if workers is None else workers
+    if workers == 1:
+        yield from map(function, jobs)
+        return
+    for name in _ONE_THREAD:
+        os.environ.setdefault(name, "1")
+    # Forking a process that may hold threads is unsafe; a spawned worker starts clean.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for job in jobs:
+                pending.append(pool.submit(function, job))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

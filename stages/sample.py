@@ -1,0 +1,17 @@
+"""Synthesise the sample corpus of one locale, in the form of a Common Voice archive."""
+
+from pathlib import Path
+
+from stages._run import run
+from voicetraits.corpus.sample import write_sample
+from voicetraits.params import load_params
+
+
+def main(locale: str) -> None:
+    """Write data/sample/<locale>.tar.gz."""
+    params = load_params()
+    print(write_sample(params.sample, locale, Path("data/sample", f"{locale}.tar.gz")))
+
+
+if __name__ == "__main__":
+    run(main)

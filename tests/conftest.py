@@ -1,0 +1,124 @@
+"""Small things that several test modules share."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from voicetraits.dataset import Part, assign_parts
+from voicetraits.params import Params, load_params
+from voicetraits.shards import shard_name, write_array
+from voicetraits.tasks import Task
+
+ROOT = Path(__file__).parents[1]
+
+
+def tone(frequency: float, sample_rate: int, *, seconds: float = 1.0) -> np.ndarray:
+    """A sine with a soft start and end, shape (samples,)."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return 0.5 * np.sin(2 * np.pi * frequency * time) * np.hanning(len(time))
+
+
+def audio_file(signal: np.ndarray, sample_rate: int, format: str = "WAV", **options: Any) -> bytes:
+    """The bytes of an audio file that holds a signal, (samples,) or (samples, channels)."""
+    file = io.BytesIO()
+    soundfile.write(file, signal, sample_rate, format=format, **options)
+    return file.getvalue()
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="session")
+def edited_params() -> Callable[..., Params]:
+    """The committed parameters with some changed: `edited_params(train={"epochs": 2})`."""
+    committed = load_params(ROOT / "params.yaml").model_dump()
+
+    def edited(**changes: Any) -> Params:
+        merged = {
+            name: {**committed[name], **change} if isinstance(change, dict) else change
+            for name, change in changes.items()
+        }
+        return Params.model_validate({**committed, **merged})
+
+    return edited
+
+
+def split_and_arrays(
+    task: Task, params: Params, folder: Path, *, speakers: dict[tuple[str, str], int]
+) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """A split table and small array shards of four clips a speaker.
+
+    Args:
+        task: In a clip of its class number n, rows n, n + 10, n + 20 ... are louder.
+        params: Shares and seed of the split.
+        folder: For a folder of shards per locale.
+        speakers: Number of speakers by locale and gender.
+    """
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"{locale}_{gender}_{speaker}_{clip}.mp3", locale, f"{locale}{gender}{speaker}", gender)
+        for (locale, gender), count in speakers.items()
+        for speaker in range(count)
+        for clip in range(4)
+    ]
+    index = pd.DataFrame(rows, columns=["clip", "locale", "speaker", "gender"], dtype=str)
+    place = index.groupby("locale").cumcount()
+    index = index.assign(shard=place // 10, row=place % 10)
+    folders = {locale: folder / locale for locale in index["locale"].unique()}
+    for (locale, shard), part in index.groupby(["locale", "shard"]):
+        arrays = rng.uniform(0, 1, (len(part), 68, 4)).astype(np.float32)
+        for clip, label in enumerate(part[task.column]):
+            if label in task.classes:
+                arrays[clip, task.classes.index(label) :: 10] += 0.4
+        folders[locale].mkdir(parents=True, exist_ok=True)
+        write_array(folders[locale] / shard_name(shard, "npy"), arrays)
+    by, seed = params.protocol.split_by, params.seed
+    return assign_parts(task.labelled(index), task, params.split, by=by, seed=seed), folders
+
+
+class LoudestRow:
+    """In place of a CNN: the louder of the first rows, the likelier that class."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Class probabilities of scaled clips."""
+        loudness = np.clip(inputs[:, : self.classes, :, 0].mean(axis=2), 0.01, None)
+        return loudness / loudness.sum(axis=1, keepdims=True)
+
+    def save_weights(self, path: Path) -> None:
+        """Write something where the weights would be."""
+        path.write_bytes(b"weights")
+
+
+@pytest.fixture
+def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are trained within milliseconds, by a model that needs no training."""
+    training = ModuleType("voicetraits.training")
+
+    def fit(task: Task, parts: dict[str, Part], *_: Any, live_folder: Path, **__: Any) -> Any:
+        for part, loss in (("training", 0.5), ("validation", 0.75)):
+            folder = live_folder / "plots" / "metrics" / part
+            folder.mkdir(parents=True)
+            for name, value in (("loss", loss), ("accuracy", 1 - loss)):
+                rows = [f"{epoch}\t{value / (1 + epoch)}\n" for epoch in range(3)]
+                (folder / f"{name}.tsv").write_text("".join([f"step\t{name}\n", *rows]))
+        return LoudestRow(len(task.classes))
+
+    training.fit = fit  # type: ignore[attr-defined]
+    training.predict = lambda model, inputs, *, batch_size: model.predict(inputs)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "voicetraits.training", training)
