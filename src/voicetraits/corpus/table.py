@@ -1,0 +1,323 @@
+"""Common Voice's TSV files in, one clip table out, and the selection of clips.
+
+The clip table has one row per row of validated.tsv, in its order, whether the clip is used or
+not: what is left out stays in the table with the reason, so that nothing is lost silently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import re
+from collections.abc import Collection, Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+
+from voicetraits.corpus.archive import DURATIONS, VALIDATED, Corpus, CorpusError
+
+CLIP_COLUMNS = pa.schema(
+    [
+        ("clip", pa.string()),  # file name inside clips/; "" in a broken row
+        ("speaker", pa.string()),  # speaker_hash(client_id); "" where there is none
+        ("gender", pa.string()),  # as labelled by the speaker: male, female, other, "" unlabelled
+        ("age", pa.string()),  # as Common Voice spells it, e.g. "twenties", "fourties"; or ""
+        ("accent", pa.string()),  # the first that the speaker names; or ""
+        ("duration", pa.float32()),  # seconds; NaN where unknown
+        ("excluded", pa.string()),  # why the clip is not used; "" for a selected clip
+    ]
+)
+
+# Every spelling of Common Voice 1 to 25. Any other value is "other".
+_GENDERS = {
+    "": "",
+    "male": "male",
+    "male_masculine": "male",
+    "female": "female",
+    "female_feminine": "female",
+}
+# A path without one of these is from Common Voice 1 or 2, which leave out ".mp3".
+_AUDIO_ENDINGS = {".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp4", ".aac", ".webm", ".amr"}
+# Commas inside brackets are part of an accent: "India and South Asia (India, Pakistan, Sri Lanka)".
+_BETWEEN_ACCENTS = re.compile(r"[,|](?![^(]*\))")
+_SPEAKER_SALT = "voicetraits/speaker/"
+_ROWS_AT_ONCE = 50_000
+
+
+def read_clip_table(corpus: Corpus) -> pd.DataFrame:
+    """Read the clip table of one locale, before any cap.
+
+    Durations come from clip_durations.tsv, or, in a corpus without one, from the headers of the
+    audio files, which takes a pass over all of them.
+
+    Returns:
+        One row per row of validated.tsv, in its order, with CLIP_COLUMNS.
+
+    Raises:
+        CorpusError: If the corpus is broken or a table lacks a required column.
+    """
+    with corpus.tables() as tables:
+        table = read_validated(tables[VALIDATED], source=f"{corpus.path}: {VALIDATED}")
+        names = set(table.loc[table["excluded"] == "", "clip"])
+        durations = (
+            read_durations(tables[DURATIONS], clips=names, source=f"{corpus.path}: {DURATIONS}")
+            if DURATIONS in tables
+            else None
+        )
+    if durations is None:
+        durations = measure_durations(corpus, clips=names) if names else {}
+    table["duration"] = table["clip"].map(durations).astype("float32")
+    return table
+
+
+def read_validated(file: IO[bytes], *, source: str) -> pd.DataFrame:
+    """Read validated.tsv of any Common Voice version, by header.
+
+    Only `client_id` and `path` are required. Rows that cannot be used are kept, with the reason:
+    "broken row" (wrong number of fields, or not UTF-8), "no speaker id", "no file name", "unsafe
+    file name" (it names a folder), "duplicate file name" (all but the first of rows that agree),
+    "conflicting rows" (all rows of one file that disagree on speaker or gender).
+
+    Args:
+        file: The table's bytes.
+        source: What to call the file in an error.
+
+    Returns:
+        One row per row, in the order of the file, with CLIP_COLUMNS; durations are NaN.
+
+    Raises:
+        CorpusError: If the header lacks a required column.
+    """
+    rows = map(_clip_row, _read_tsv(file, required=("client_id", "path"), source=source))
+    batches = []
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        batches.append(pa.RecordBatch.from_pylist(some, schema=CLIP_COLUMNS))
+    table = pa.Table.from_batches(batches, schema=CLIP_COLUMNS).to_pandas()
+    return _exclude_repeats(table)
+
+
+def read_durations(file: IO[bytes], *, clips: Collection[str], source: str) -> dict[str, float]:
+    """Read clip_durations.tsv.
+
+    Args:
+        file: The table's bytes.
+        clips: File names to keep; the table also lists clips that were never validated.
+        source: What to call the file in an error.
+
+    Returns:
+        Seconds by file name; without the clips whose duration is no positive number.
+
+    Raises:
+        CorpusError: If the header lacks a required column.
+    """
+    durations = {}
+    for row in _read_tsv(file, required=("clip", "duration[ms]"), source=source):
+        if row is None or (name := _file_name(row["clip"])) not in clips:
+            continue
+        try:
+            seconds = float(row["duration[ms]"]) / 1000
+        except ValueError:
+            continue
+        if 0 < seconds < math.inf:
+            durations[name] = seconds
+    return durations
+
+
+def measure_durations(corpus: Corpus, *, clips: Collection[str]) -> dict[str, float]:
+    """Read durations from the headers of the audio files, in one pass over the corpus.
+
+    Returns:
+        Seconds by file name; without the clips that are missing or that libsndfile cannot read.
+    """
+    durations = {}
+    for name, data in corpus.clips(clips):
+        try:
+            durations[name] = soundfile.info(io.BytesIO(data)).duration
+        except soundfile.LibsndfileError:
+            continue  # `convert` puts the clip aside with the reason
+    return durations
+
+
+def cap_clips(table: pd.DataFrame, *, per_speaker: int, per_locale: int, seed: int) -> pd.DataFrame:
+    """Exclude the clips over the caps.
+
+    Which clips stay depends on the seed and the names alone, not on the order of the rows. The
+    cap of the locale takes speakers in turns: the first clip of every speaker comes before the
+    second of any. Labels play no part, so that the selection has the corpus's own mix of them.
+
+    Args:
+        table: With CLIP_COLUMNS.
+        per_speaker: Most clips of one speaker.
+        per_locale: Most clips of all.
+        seed: Draws the order of each speaker's clips, and of the speakers.
+
+    Returns:
+        A copy with "over the speaker's cap" and "over the locale's cap" in `excluded`.
+    """
+    clips = table.loc[table["excluded"] == "", ["clip", "speaker"]]
+    clips = clips.assign(draw=_draws(clips["clip"], seed)).sort_values(["draw", "clip"])
+    # Within a turn, speakers go by a draw of their own: by that of the clip, whoever has many
+    # clips, and so a lower lowest draw, would come first.
+    clips = clips.assign(
+        turn=clips.groupby("speaker").cumcount(), draw=_draws(clips["speaker"], seed)
+    ).sort_values(["turn", "draw", "speaker"])
+    over_speaker = clips["turn"] >= per_speaker
+    capped = table.copy()
+    capped.loc[clips.index[over_speaker], "excluded"] = "over the speaker's cap"
+    capped.loc[clips.index[~over_speaker][per_locale:], "excluded"] = "over the locale's cap"
+    return capped
+
+
+def selection_counts(table: pd.DataFrame) -> dict[str, int]:
+    """Count rows, selected clips, and excluded rows by reason.
+
+    Returns:
+        "rows", "selected", then each reason; "rows" is the sum of the others.
+    """
+    reasons = table.loc[table["excluded"] != "", "excluded"].value_counts().sort_index()
+    counts = {str(reason): int(count) for reason, count in reasons.items()}
+    return {"rows": len(table), "selected": len(table) - sum(counts.values()), **counts}
+
+
+def write_clips(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a clip table as Parquet: the same table gives the same bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrow = pa.Table.from_pandas(table, schema=CLIP_COLUMNS, preserve_index=False)
+    unfinished = path.with_name(path.name + ".tmp")
+    # Without pandas' own metadata, which names its version.
+    pq.write_table(arrow.replace_schema_metadata(None), unfinished, compression="zstd")
+    unfinished.replace(path)
+
+
+def read_clips(path: str | Path) -> pd.DataFrame:
+    """Read a clip table, with CLIP_COLUMNS.
+
+    Raises:
+        CorpusError: If the file is missing or holds no clip table.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise CorpusError(f"{path}: no clip table ({error}); run the select stage") from error
+    if table.schema != CLIP_COLUMNS:
+        raise CorpusError(f"{path}: a table with other columns; run the select stage")
+    return table.to_pandas()
+
+
+def speaker_hash(client_id: str) -> str:
+    """Stand-in for a client_id: 16 hexadecimal digits, the same in every run and locale.
+
+    It keeps Common Voice's ids out of outputs. It is no secret: whoever has the corpus can
+    compute it.
+    """
+    return hashlib.sha256((_SPEAKER_SALT + client_id).encode()).hexdigest()[:16]
+
+
+def _read_tsv(
+    file: IO[bytes], *, required: Collection[str], source: str
+) -> Iterator[dict[str, str] | None]:
+    """Rows by column name; None for a row with the wrong number of fields or not in UTF-8.
+
+    Common Voice's tables know no quoting: a quotation mark is a part of the sentence, and a line
+    is a row. Read as CSV, an unpaired one swallows the rows up to the next.
+    """
+    try:
+        header = file.readline().decode("utf-8-sig").rstrip("\r\n").split("\t")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{source}: not UTF-8 text; save it as UTF-8") from error
+    missing = [column for column in required if column not in header]
+    if missing:
+        raise CorpusError(
+            f"{source}: no column {', '.join(missing)}; "
+            f"the header has {', '.join(filter(None, header)) or 'nothing'}"
+        )
+    for line in file:
+        line = line.rstrip(b"\r\n")
+        if not line:
+            continue
+        try:
+            fields = line.decode("utf-8").split("\t")
+        except UnicodeDecodeError:
+            yield None
+            continue
+        yield dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
+
+
+def _clip_row(row: dict[str, str] | None) -> dict[str, str | float]:
+    """One row of the clip table from one row of validated.tsv."""
+    clip = speaker = gender = age = accent = ""
+    if row is None:
+        excluded = "broken row"
+    else:
+        client_id = _known(row["client_id"])
+        speaker = speaker_hash(client_id) if client_id else ""
+        path = _known(row["path"])
+        clip = _file_name(path)
+        gender = _GENDERS.get(_known(row.get("gender", "")).lower(), "other")
+        age = _known(row.get("age", ""))
+        accents = _known(row.get("accents", "")) or _known(row.get("accent", ""))
+        accent = _BETWEEN_ACCENTS.split(accents)[0].strip()
+        if not speaker:
+            excluded = "no speaker id"
+        elif not clip:
+            excluded = "no file name"
+        elif not _is_plain_name(path):
+            excluded = "unsafe file name"
+        else:
+            excluded = ""
+    return {
+        "clip": clip,
+        "speaker": speaker,
+        "gender": gender,
+        "age": age,
+        "accent": accent,
+        "duration": math.nan,
+        "excluded": excluded,
+    }
+
+
+def _known(value: str) -> str:
+    """The value without blanks around it; "" for what stands for no value."""
+    value = value.strip()
+    return "" if value.lower() == "nan" else value
+
+
+def _file_name(path: str) -> str:
+    if not path or PurePosixPath(path).suffix.lower() in _AUDIO_ENDINGS:
+        return path
+    return f"{path}.mp3"
+
+
+def _is_plain_name(path: str) -> bool:
+    """Whether it names a file inside clips/, on any system, and prints as it is."""
+    return path.isprintable() and not set(path) & {"/", "\\"} and path not in (".", "..")
+
+
+def _exclude_repeats(table: pd.DataFrame) -> pd.DataFrame:
+    """Exclude all but the first of rows that name one file, or all where they disagree."""
+    usable = table[table["excluded"] == ""]
+    repeated = usable[usable["clip"].duplicated(keep=False)]
+    if repeated.empty:
+        return table
+    values = repeated.groupby("clip")[["speaker", "gender"]].transform("nunique")
+    conflicting = values.max(axis="columns") > 1
+    later = repeated["clip"].duplicated()
+    table.loc[repeated.index[later], "excluded"] = "duplicate file name"
+    table.loc[repeated.index[conflicting], "excluded"] = "conflicting rows"
+    return table
+
+
+def _draws(names: pd.Series, seed: int) -> np.ndarray:
+    """A number per name, shape (names,), uint64, that depends on nothing but seed and name."""
+    digests = b"".join(
+        hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest() for name in names
+    )
+    return np.frombuffer(digests, dtype="<u8")

@@ -1,0 +1,37 @@
+"""Select the clips of one locale: data/clips/<locale>.parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages._run import run
+from voicetraits.corpus.archive import open_corpus
+from voicetraits.corpus.table import cap_clips, read_clip_table, selection_counts, write_clips
+from voicetraits.params import load_params
+
+
+def main(locale: str) -> None:
+    """Read the corpus, cap the clips, write the clip table, print what became of the rows."""
+    params = load_params()
+    corpus = open_corpus(params.corpus.path, locale)
+    table = cap_clips(
+        read_clip_table(corpus),
+        per_speaker=params.select.clips_per_speaker,
+        per_locale=params.select.clips_per_locale,
+        seed=params.seed,
+    )
+    write_clips(table, Path("data/clips", f"{locale}.parquet"))
+
+    counts = selection_counts(table)
+    rows, selected = counts.pop("rows"), counts.pop("selected")
+    line = [f"{locale}: {rows:,} rows", f"{selected:,} selected"]
+    print(", ".join(line + [f"{count:,} {reason}" for reason, count in counts.items()]))
+    if not selected:
+        print(f"{locale}: nothing to train on; later stages skip this locale")
+    if corpus.skipped:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(corpus.skipped.items()))
+        print(f"{locale}: files of the corpus left unread: {reasons}")
+
+
+if __name__ == "__main__":
+    run(main)

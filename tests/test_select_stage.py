@@ -1,0 +1,134 @@
+"""The select stage, run as DVC runs it."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import _run, select
+from voicetraits.corpus.archive import CorpusError
+from voicetraits.corpus.table import read_clips
+from voicetraits.params import ParamsError
+
+REPOSITORY = Path(__file__).parents[1]
+HEADER = "client_id\tpath\tgender\n"
+DURATIONS = "clip\tduration[ms]\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A working folder with the repository's params.yaml, and the corpus in cv/."""
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["corpus"]["path"] = "cv"
+    params["select"] = {"clips_per_speaker": 2, "clips_per_locale": 1000}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "cv").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pack(path: Path, rows: str, *, pipe: bool = False) -> None:
+    texts = {"validated.tsv": HEADER + rows, "clip_durations.tsv": DURATIONS, "clips/a.mp3": "?"}
+    with tarfile.open(path, "w:gz") as tar:
+        if pipe:
+            info = tarfile.TarInfo("clips/pipe.mp3")
+            info.type = tarfile.FIFOTYPE
+            tar.addfile(info)
+        for name, text in texts.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+
+
+def run_stage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.select", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_clip_table_is_written_and_every_row_is_told(project, capsys):
+    rows = "".join(f"ann\t{n}.mp3\tmale\n" for n in range(5))
+    pack(project / "cv/es.tar.gz", rows + "bob\tb.mp3\tfemale\n\tx.mp3\t\n", pipe=True)
+    select.main("es")
+    assert capsys.readouterr().out.splitlines() == [
+        "es: 7 rows, 3 selected, 1 no speaker id, 3 over the speaker's cap",
+        "es: files of the corpus left unread: 1 link or device",
+    ]
+    table = read_clips("data/clips/es.parquet")
+    assert len(table) == 7
+    assert (table["excluded"] == "").sum() == 3
+
+
+def test_the_same_corpus_gives_the_same_bytes(project):
+    pack(project / "cv/es.tar.gz", "".join(f"ann\t{n}.mp3\tmale\n" for n in range(5)))
+    written = []
+    for _ in range(2):
+        select.main("es")
+        written.append(Path("data/clips/es.parquet").read_bytes())
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(("rows", "count"), [("", 0), ("\ta.mp3\tmale\n", 1)])
+def test_nothing_selected_is_said_and_no_error(project, capsys, rows, count):
+    pack(project / "cv/es.tar.gz", rows)
+    select.main("es")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"es: {count} rows, 0 selected")
+    assert second == "es: nothing to train on; later stages skip this locale"
+    assert len(read_clips("data/clips/es.parquet")) == count
+
+
+def test_a_broken_corpus_ends_the_process_with_one_line(project):
+    pack(project / "cv/es.tar.gz", "ann\ta.mp3\tmale\n")
+    archive = (project / "cv/es.tar.gz").read_bytes()
+    (project / "cv/es.tar.gz").write_bytes(archive[: len(archive) // 2])
+    process = run_stage(project, "es")
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: cv/es.tar.gz: broken or cut off")
+    assert process.stderr.count("\n") == 1
+    assert not Path("data").exists()
+
+
+class TestRun:
+    @pytest.fixture
+    def arguments(self, monkeypatch):
+        monkeypatch.setattr(sys, "argv", ["/somewhere/stages/gender.py", "es", "features"])
+
+    def test_the_arguments_of_the_command_line_are_passed_on(self, arguments):
+        seen = []
+        _run.run(lambda locale, representation: seen.append((locale, representation)))
+        assert seen == [("es", "features")]
+
+    @pytest.mark.parametrize("kind", [CorpusError, ParamsError])
+    def test_an_error_in_what_was_given_is_its_message_alone(self, arguments, kind):
+        def main(locale: str, representation: str) -> None:
+            raise kind("what is wrong")
+
+        with pytest.raises(SystemExit, match=r"^error: what is wrong$"):
+            _run.run(main)
+
+    def test_a_fault_of_ours_keeps_its_traceback(self, arguments):
+        def main(locale: str, representation: str) -> None:
+            raise ValueError("a bug")
+
+        with pytest.raises(ValueError, match="a bug"):
+            _run.run(main)
+
+    def test_wrong_arguments_show_the_right_ones(self, arguments):
+        def main(locale: str) -> None:
+            pytest.fail("called with arguments that do not fit")
+
+        with pytest.raises(SystemExit, match=r"^usage: python -m stages\.gender LOCALE$"):
+            _run.run(main)

@@ -1,0 +1,409 @@
+"""The clip table: every version is read, every row is accounted for, the selection is fair."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicetraits.corpus.archive import CorpusError, open_corpus
+from voicetraits.corpus.table import (
+    CLIP_COLUMNS,
+    cap_clips,
+    measure_durations,
+    read_clip_table,
+    read_clips,
+    read_durations,
+    read_validated,
+    selection_counts,
+    speaker_hash,
+    write_clips,
+)
+
+# Columns of validated.tsv by the versions of Common Voice that brought them.
+HEADERS = {
+    "1-4": "client_id path sentence up_votes down_votes age gender accent",
+    "5-7": "client_id path sentence up_votes down_votes age gender accent locale segment",
+    "8-13": "client_id path sentence up_votes down_votes age gender accents locale segment",
+    "14-16": "client_id path sentence up_votes down_votes age gender accents variant locale "
+    "segment",
+    "17-25": "client_id path sentence_id sentence sentence_domain up_votes down_votes age gender "
+    "accents variant locale segment",
+}
+
+
+def tsv(*rows: dict[str, str], columns: str = "client_id path gender age accents") -> bytes:
+    lines = [columns.split(), *([row.get(name, "") for name in columns.split()] for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines).encode()
+
+
+def validated(content: bytes) -> pd.DataFrame:
+    return read_validated(io.BytesIO(content), source="es: validated.tsv")
+
+
+def row(clip: str = "a.mp3", client_id: str = "ann", **more: str) -> dict[str, str]:
+    return {"client_id": client_id, "path": clip, **more}
+
+
+def sound(seconds: float, ending: str, rate: int = 16000) -> bytes:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, round(seconds * rate))
+    data = io.BytesIO()
+    soundfile.write(data, noise, rate, format=ending.upper())
+    return data.getvalue()
+
+
+def unpack(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+class TestReadValidated:
+    @pytest.mark.parametrize("columns", HEADERS.values(), ids=HEADERS)
+    def test_every_version_is_read_by_header(self, columns):
+        values = {"age": "fourties", "gender": "female", "accent": "Rioplatense"}
+        values |= {"accents": values["accent"], "sentence": "locale", "up_votes": "2"}
+        table = validated(tsv(row(**values), columns=columns))
+        assert table.drop(columns="duration").to_dict("records") == [
+            {
+                "clip": "a.mp3",
+                "speaker": speaker_hash("ann"),
+                "gender": "female",
+                "age": "fourties",
+                "accent": "Rioplatense",
+                "excluded": "",
+            }
+        ]
+        assert table["duration"].isna().all()
+
+    def test_only_client_id_and_path_are_required(self):
+        table = validated(tsv(row(), columns="path client_id"))
+        assert table.loc[0, ["gender", "age", "accent", "excluded"]].tolist() == [""] * 4
+
+    @pytest.mark.parametrize("left", ["client_id", "path"])
+    def test_a_missing_column_is_named_with_those_that_are_there(self, left):
+        with pytest.raises(CorpusError, match=rf"es: validated\.tsv: no column .*has {left}, age$"):
+            validated(tsv(row(), columns=f"{left} age"))
+
+    def test_an_empty_file_is_an_error_and_one_with_a_header_is_not(self):
+        with pytest.raises(CorpusError, match="no column client_id, path; the header has nothing"):
+            validated(b"")
+        empty = validated(tsv())
+        assert list(empty.columns) == CLIP_COLUMNS.names
+        assert selection_counts(empty) == {"rows": 0, "selected": 0}
+
+    def test_a_file_in_another_encoding_is_an_error(self):
+        with pytest.raises(CorpusError, match="not UTF-8"):
+            validated(tsv(row()).decode().encode("utf-16"))
+
+    def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(self):
+        plain = tsv(row(gender="male", accents="a"), row("b.mp3"))
+        table = validated(b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n"))
+        pd.testing.assert_frame_equal(table, validated(plain))
+
+    @pytest.mark.parametrize(
+        ("spelling", "label"),
+        [
+            ("male", "male"),
+            ("male_masculine", "male"),
+            ("female", "female"),
+            ("female_feminine", "female"),
+            (" Female ", "female"),
+            ("other", "other"),
+            ("transgender", "other"),
+            ("non-binary", "other"),
+            ("intersex", "other"),
+            ("do_not_wish_to_say", "other"),
+            ("a spelling of version 30", "other"),
+            ("", ""),
+            ("NaN", ""),
+            ("nan", ""),
+        ],
+    )
+    def test_every_spelling_of_gender_becomes_one_of_four(self, spelling, label):
+        table = validated(tsv(row(gender=spelling)))
+        assert table.loc[0, ["gender", "excluded"]].tolist() == [label, ""]
+
+    @pytest.mark.parametrize(
+        ("accents", "first"),
+        [
+            ("Rioplatense", "Rioplatense"),
+            (" Andino , Caribe", "Andino"),
+            ("Andino|Caribe", "Andino"),
+            ("India (India, Pakistan, Sri Lanka), other", "India (India, Pakistan, Sri Lanka)"),
+            ("nan", ""),
+        ],
+    )
+    def test_the_first_accent_counts(self, accents, first):
+        assert validated(tsv(row(accents=accents))).loc[0, "accent"] == first
+
+    @pytest.mark.parametrize(
+        ("path", "clip"),
+        [
+            ("ab12", "ab12.mp3"),  # Common Voice 1 and 2
+            ("ab12.mp3", "ab12.mp3"),
+            ("ab12.WAV", "ab12.WAV"),
+            ("ab12.flac", "ab12.flac"),
+            ("ab12.ogg", "ab12.ogg"),
+            ("v1.2", "v1.2.mp3"),
+        ],
+    )
+    def test_a_path_without_an_audio_ending_is_an_mp3(self, path, clip):
+        assert validated(tsv(row(path))).loc[0, ["clip", "excluded"]].tolist() == [clip, ""]
+
+    @pytest.mark.parametrize(
+        ("given", "reason"),
+        [
+            (row(client_id=""), "no speaker id"),
+            (row(client_id=" NaN"), "no speaker id"),
+            (row(""), "no file name"),
+            (row("nan"), "no file name"),
+            (row("../a.mp3"), "unsafe file name"),
+            (row("clips/a.mp3"), "unsafe file name"),
+            (row("/etc/passwd"), "unsafe file name"),
+            (row("..\\a.mp3"), "unsafe file name"),
+            (row(".."), "unsafe file name"),
+            (row("a\0.mp3"), "unsafe file name"),
+        ],
+    )
+    def test_an_unusable_row_is_kept_with_its_reason(self, given, reason):
+        table = validated(tsv(row("first.mp3"), given, row("last.mp3")))
+        assert table["excluded"].tolist() == ["", reason, ""]
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            b"ann\ttoo-few.mp3\n",
+            b"ann\tx.mp3\ta tab\tin the sentence\tmale\ttwenties\t\n",
+            b"ann\t\xff\xfe.mp3\tmale\ttwenties\t\n",
+            b"lonely end of a sentence with a line break\n",
+            b"\t\n",
+        ],
+    )
+    def test_a_broken_row_is_counted_and_the_rest_is_read(self, line):
+        table = validated(tsv(row("first.mp3")) + line + tsv(row("last.mp3")).split(b"\n", 1)[1])
+        assert table["clip"].tolist() == ["first.mp3", "", "last.mp3"]
+        assert selection_counts(table) == {"rows": 3, "selected": 2, "broken row": 1}
+
+    def test_quotation_marks_are_plain_characters(self):
+        columns = "client_id path sentence gender"
+        rows = [row(f"{n}.mp3", sentence=text) for n, text in enumerate(['"open', "b", 'close"'])]
+        table = validated(tsv(*rows, columns=columns))
+        assert table["clip"].tolist() == ["0.mp3", "1.mp3", "2.mp3"]
+
+    def test_of_rows_that_agree_on_a_file_the_first_is_used(self):
+        table = validated(tsv(row(), row("b.mp3"), row(), row("a")))
+        assert table["excluded"].tolist() == ["", "", "duplicate file name", "duplicate file name"]
+
+    @pytest.mark.parametrize("other", [row(client_id="bob"), row(gender="male")])
+    def test_of_rows_that_disagree_on_a_file_none_is_used(self, other):
+        table = validated(tsv(row(gender="female"), row("b.mp3"), other))
+        assert table["excluded"].tolist() == ["conflicting rows", "", "conflicting rows"]
+
+    def test_a_row_that_is_no_use_anyway_spoils_no_other(self):
+        table = validated(tsv(row(client_id=""), row()))
+        assert table["excluded"].tolist() == ["no speaker id", ""]
+
+    def test_the_rows_stay_in_the_order_of_the_file_across_batches(self, monkeypatch):
+        monkeypatch.setattr("voicetraits.corpus.table._ROWS_AT_ONCE", 3)
+        names = [f"{n}.mp3" for n in (5, 3, 9, 1, 7, 0, 2)]
+        assert validated(tsv(*map(row, names)))["clip"].tolist() == names
+
+
+def test_a_client_id_appears_only_as_its_hash(tmp_path):
+    table = validated(tsv(row(client_id="ann-the-speaker"), row("", client_id="ann-the-speaker")))
+    write_clips(table, tmp_path / "es.parquet")
+    assert "ann-the-speaker" not in table.to_csv()
+    assert b"ann-the-speaker" not in (tmp_path / "es.parquet").read_bytes()
+    assert table["speaker"].nunique() == 1
+    assert table["speaker"].str.fullmatch("[0-9a-f]{16}").all()
+    # A plain hash could be looked up in tables of other projects.
+    assert table.loc[0, "speaker"] != hashlib.sha256(b"ann-the-speaker").hexdigest()[:16]
+
+
+class TestDurations:
+    def read(self, content: bytes) -> dict[str, float]:
+        wanted = {"a.mp3", "b.mp3"}
+        return read_durations(io.BytesIO(content), clips=wanted, source="clip_durations.tsv")
+
+    def test_milliseconds_become_seconds_for_the_wanted_clips(self):
+        assert self.read(b"clip\tduration[ms]\na.mp3\t4572\nz.mp3\t1\n") == {"a.mp3": 4.572}
+
+    @pytest.mark.parametrize("value", [b"", b"long", b"nan", b"inf", b"0", b"-5", b"\xff", b"1\t2"])
+    def test_what_is_no_duration_is_unknown(self, value):
+        table = b"clip\tduration[ms]\na.mp3\t" + value + b"\nb.mp3\t2000\n"
+        assert self.read(table) == {"b.mp3": 2.0}
+
+    def test_a_missing_column_is_an_error(self):
+        with pytest.raises(CorpusError, match=r"no column duration\[ms\]; the header has clip, ms"):
+            self.read(b"clip\tms\n")
+
+    def test_the_audio_headers_are_read_where_there_is_no_table(self, tmp_path):
+        clips = {f"{ending}.{ending}": sound(1.5, ending) for ending in ("wav", "flac", "ogg")}
+        clips |= {"mp3.mp3": sound(2.25, "mp3", rate=32000), "junk.mp3": b"no sound", "0.mp3": b""}
+        files = {f"clips/{name}": content for name, content in clips.items()}
+        files["validated.tsv"] = tsv(*map(row, [*clips, "gone.mp3"]), row("x.mp3", client_id=""))
+        unpack(tmp_path / "es", files)
+        table = read_clip_table(open_corpus(tmp_path, "es")).set_index("clip")
+        assert table["duration"].dropna().to_dict() == {
+            "wav.wav": 1.5,
+            "flac.flac": 1.5,
+            "ogg.ogg": 1.5,
+            "mp3.mp3": pytest.approx(2.25, abs=0.1),
+        }
+        assert table["duration"].dtype == np.float32
+        assert selection_counts(table.reset_index())["selected"] == 7
+
+    def test_the_table_of_the_corpus_comes_before_the_audio(self, tmp_path):
+        files = {
+            "clips/a.wav": sound(1.5, "wav"),
+            "validated.tsv": tsv(row("a.wav"), row("b.wav")),
+            "clip_durations.tsv": b"clip\tduration[ms]\na.wav\t9000\n",
+        }
+        unpack(tmp_path / "es", files)
+        durations = read_clip_table(open_corpus(tmp_path, "es"))["duration"].tolist()
+        assert durations[0] == 9.0
+        assert math.isnan(durations[1])
+
+    def test_an_archive_is_measured_as_a_folder_is(self, tmp_path):
+        files = {"clips/a.wav": sound(0.5, "wav"), "validated.tsv": tsv(row("a.wav"))}
+        with tarfile.open(tmp_path / "es.tar.gz", "w:gz") as tar:
+            for name, content in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        corpus = open_corpus(tmp_path, "es")
+        assert measure_durations(corpus, clips={"a.wav"}) == {"a.wav": 0.5}
+        assert read_clip_table(corpus)["duration"].tolist() == [0.5]
+
+
+def many(clips_of: dict[str, int]) -> pd.DataFrame:
+    rows = [row(f"{who}-{n}.mp3", who) for who, count in clips_of.items() for n in range(count)]
+    return validated(tsv(*rows))
+
+
+def selected(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["excluded"] == ""]
+
+
+messy_rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "client_id": st.sampled_from(["ann", "bob", "cy", "dee", ""]),
+            "path": st.sampled_from([f"{n}.mp3" for n in range(30)] + ["", "../x.mp3"]),
+            "gender": st.sampled_from(["male", "female_feminine", ""]),
+        }
+    ),
+    max_size=60,
+)
+
+
+class TestCapClips:
+    @settings(max_examples=60, deadline=None)
+    @given(rows=messy_rows, per_speaker=st.integers(1, 5), per_locale=st.integers(1, 12))
+    def test_every_row_is_accounted_for_and_no_cap_is_exceeded(self, rows, per_speaker, per_locale):
+        before = validated(tsv(*rows) + b"broken\n")
+        after = cap_clips(before, per_speaker=per_speaker, per_locale=per_locale, seed=1)
+        counts = selection_counts(after)
+        assert counts["rows"] == len(rows) + 1 == sum(counts.values()) - counts["rows"]
+        kept = selected(after)
+        per_speaker_kept = kept["speaker"].value_counts()
+        assert (per_speaker_kept <= per_speaker).all()
+        # As many as the caps allow, and nothing that was excluded before comes back.
+        available = selected(before)["speaker"].value_counts().clip(upper=per_speaker)
+        assert len(kept) == min(per_locale, available.sum())
+        was_excluded = before["excluded"] != ""
+        assert (after["excluded"][was_excluded] == before["excluded"][was_excluded]).all()
+        # In turns: nobody has two more than somebody who had clips left.
+        left = per_speaker_kept.reindex(available.index, fill_value=0)
+        waiting = left[left < available]
+        assert waiting.empty or left.max() <= waiting.min() + 1
+
+    @settings(max_examples=25, deadline=None)
+    @given(data=st.data())
+    def test_the_order_of_the_rows_plays_no_part(self, data):
+        table = many({"ann": 7, "bob": 4, "cy": 2, "dee": 1})
+        order = data.draw(st.permutations(range(len(table))))
+        shuffled = table.iloc[order].reset_index(drop=True)
+        caps = {"per_speaker": 3, "per_locale": 6, "seed": 5}
+        kept = set(selected(cap_clips(table, **caps))["clip"])
+        assert set(selected(cap_clips(shuffled, **caps))["clip"]) == kept
+
+    def test_the_seed_decides_which_clips_stay(self):
+        table = many({"ann": 50, "bob": 50})
+        kept = [
+            set(selected(cap_clips(table, per_speaker=10, per_locale=99, seed=seed))["clip"])
+            for seed in (1, 1, 2)
+        ]
+        assert kept[0] == kept[1] != kept[2]
+
+    def test_each_clip_of_a_speaker_is_as_likely_to_stay(self):
+        table = many({"ann": 20})
+        stayed = sum(
+            cap_clips(table, per_speaker=10, per_locale=99, seed=seed)["excluded"] == ""
+            for seed in range(100)
+        )
+        # Binomial(100, 0.5) is within 25 to 75 but for one case in a million.
+        assert stayed.between(25, 75).all()
+
+    def test_a_speaker_with_many_clips_is_no_likelier_to_be_taken(self):
+        few = {f"few{n}": 1 for n in range(300)}
+        table = many(few | {f"many{n}": 20 for n in range(300)})
+        kept = selected(cap_clips(table, per_speaker=10, per_locale=300, seed=1))
+        assert kept["speaker"].nunique() == 300
+        # Binomial(300, 0.5), five standard deviations.
+        assert 107 < kept["clip"].str.startswith("few").sum() < 193
+
+    def test_the_table_given_is_left_as_it_was(self):
+        table = many({"ann": 3})
+        cap_clips(table, per_speaker=1, per_locale=1, seed=1)
+        assert (table["excluded"] == "").all()
+
+    def test_the_reason_names_the_cap(self):
+        table = cap_clips(many({"ann": 5, "bob": 5}), per_speaker=3, per_locale=4, seed=1)
+        assert selection_counts(table) == {
+            "rows": 10,
+            "selected": 4,
+            "over the locale's cap": 2,
+            "over the speaker's cap": 4,
+        }
+
+
+class TestClipFile:
+    def test_the_same_table_gives_the_same_bytes(self, tmp_path):
+        for name in ("one", "two"):
+            table = cap_clips(many({"ann": 5, "bob": 3}), per_speaker=3, per_locale=9, seed=1)
+            write_clips(table, tmp_path / "new" / name)
+        assert (tmp_path / "new/one").read_bytes() == (tmp_path / "new/two").read_bytes()
+        assert {file.name for file in (tmp_path / "new").iterdir()} == {"one", "two"}
+
+    @pytest.mark.parametrize("clips_of", [{}, {"ann": 3}], ids=["empty", "three"])
+    def test_a_table_comes_back_as_it_was_written(self, tmp_path, clips_of):
+        table = many(clips_of)
+        write_clips(table, tmp_path / "es.parquet")
+        back = read_clips(tmp_path / "es.parquet")
+        pd.testing.assert_frame_equal(back, table)
+        # Columns alone: metadata would name the version of pandas.
+        assert pq.read_schema(tmp_path / "es.parquet").equals(CLIP_COLUMNS, check_metadata=True)
+
+    def test_a_missing_or_foreign_file_names_the_remedy(self, tmp_path):
+        path = tmp_path / "es.parquet"
+        with pytest.raises(CorpusError, match=r"es\.parquet: no clip table .*run the select stage"):
+            read_clips(path)
+        path.write_bytes(b"no table")
+        with pytest.raises(CorpusError, match="no clip table"):
+            read_clips(path)
+        pq.write_table(pa.table({"clip": ["a.mp3"]}), path)
+        with pytest.raises(CorpusError, match="other columns"):
+            read_clips(path)
