@@ -1,0 +1,105 @@
+"""Shards: the files that hold many clips, and the index that finds a clip in them.
+
+A shard is the unit of work of `convert` and `extract`. WAV shards are uncompressed tar files,
+array shards are `.npy` files of shape (clips, 68, frames); row i of one is member i of the other.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+# Small enough that the sample corpus keeps several cores busy, large enough that millions of
+# clips make thousands of files.
+SHARD_CLIPS = 256
+
+INDEX = "index.parquet"
+PUT_ASIDE = "put_aside.parquet"
+
+
+@contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def shard_name(number: int, ending: str) -> str:
+    """File name of a shard, e.g. 00012.tar."""
+    return f"{number:05d}.{ending}"
+
+
+def write_wavs(path: Path, wavs: list[tuple[str, bytes]]) -> None:
+    """Write (clip name, WAV bytes) pairs as an uncompressed tar, without times or owners."""
+    temporary = path.with_suffix(".partial")
+    with tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as tar:
+        for clip, wav in wavs:
+            member = tarfile.TarInfo(f"{clip}.wav")
+            member.size = len(wav)
+            tar.addfile(member, io.BytesIO(wav))
+    temporary.rename(path)
+
+
+def read_wavs(path: Path) -> Iterator[bytes]:
+    """The WAV files of one shard, in row order."""
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            file = tar.extractfile(member)
+            assert file is not None, f"{path}: {member.name} is not a file"
+            yield file.read()
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy under a temporary name, then rename."""
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.save(file, array)
+    temporary.replace(path)
+
+
+def read_clips_arrays(index: pd.DataFrame, folders: dict[str, Path]) -> np.ndarray:
+    """Gather clips from array shards.
+
+    Args:
+        index: One row per clip with columns locale, shard and row.
+        folders: Locale to the folder of its array shards.
+
+    Returns:
+        Shape (clips, 68, frames), float32, in the order of the index.
+    """
+    arrays: np.ndarray | None = None
+    places = index.reset_index(drop=True)
+    for place, part in places.groupby(["locale", "shard"], sort=True):
+        locale, shard = cast(tuple[str, int], place)
+        stored = np.load(folders[locale] / shard_name(shard, "npy"), mmap_mode="r")
+        if arrays is None:
+            arrays = np.empty((len(places), *stored.shape[1:]), dtype=np.float32)
+        arrays[part.index.to_numpy()] = stored[part["row"].to_numpy()]
+    if arrays is None:
+        raise ValueError("no clips to read")
+    return arrays
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet under a temporary name, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    table.to_parquet(temporary, index=False)
+    temporary.replace(path)

@@ -1,0 +1,28 @@
+"""Convert the selected clips of one locale to fixed-length WAV."""
+
+from pathlib import Path
+
+from stages._run import run
+from voicetraits.convert import convert
+from voicetraits.corpus.archive import open_corpus
+from voicetraits.corpus.table import read_clips
+from voicetraits.params import load_params
+
+
+def main(locale: str) -> None:
+    """Read data/clips/<locale>.parquet and the corpus; write data/wav/<locale>/."""
+    params = load_params()
+    table = read_clips(Path("data/clips", f"{locale}.parquet"))
+    wanted = set(table.loc[table["excluded"] == "", "clip"])
+    corpus = open_corpus(params.corpus.path, locale)
+    out = Path("data/wav", locale)
+    index, aside = convert(table, corpus.clips(wanted), params.clip, locale=locale, out=out)
+    print(f"{locale}: {len(index):,} clips converted, {len(aside):,} put aside")
+    for clip, reason in aside.head(20).itertuples(index=False):
+        print(f"  {clip}: {reason}")
+    if len(aside) > 20:
+        print(f"  ... the others are in {out}/put_aside.parquet")
+
+
+if __name__ == "__main__":
+    run(main)

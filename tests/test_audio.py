@@ -1,0 +1,225 @@
+"""Any audio file in, one fixed-length mono clip out; or one reason why not."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import wave
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from conftest import audio_file, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicetraits.audio import AudioError, decode, fix_length, read_wav, wav_bytes, write_wav
+
+RATE = 16000
+# libsndfile writes MP3 with one or two channels only.
+FORMATS = [("MP3", 1), ("MP3", 2)] + [
+    (format, channels) for format in ("WAV", "FLAC", "OGG") for channels in (1, 2, 8)
+]
+
+
+def alike(signal: np.ndarray, other: np.ndarray) -> float:
+    """Correlation of two signals that should be the same, sample by sample."""
+    length = min(len(signal), len(other))
+    return float(np.corrcoef(signal[:length], other[:length])[0, 1])
+
+
+def pcm_of(segment) -> np.ndarray:
+    return np.array(segment.get_array_of_samples())
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 32000, 44100, 48000])
+@pytest.mark.parametrize(("format", "channels"), FORMATS)
+def test_every_format_rate_and_channel_count_gives_the_same_mono_signal(format, channels, rate):
+    source = np.tile(tone(440, rate)[:, None], (1, channels))
+    signal = decode(audio_file(source, rate, format), name="clip", sample_rate=RATE)
+    expected = tone(440, RATE)
+    assert signal.dtype == np.float32
+    assert abs(len(signal) - RATE) <= 1
+    assert alike(signal, expected) > 0.995  # at no shift: nothing is delayed
+    assert np.std(signal) == pytest.approx(np.std(expected), rel=0.05)
+
+
+@pytest.mark.parametrize("wanted", [8000, 16000, 22050, 48000])
+def test_the_wanted_rate_is_the_one_given(wanted):
+    signal = decode(audio_file(tone(440, 32000), 32000), name="a.wav", sample_rate=wanted)
+    assert abs(len(signal) - wanted) <= 1
+    assert alike(signal, tone(440, wanted)) > 0.999
+
+
+def test_a_tone_above_the_new_nyquist_frequency_does_not_fold_back():
+    signal = decode(audio_file(tone(11000, 48000), 48000), name="a.wav", sample_rate=RATE)
+    assert np.abs(signal).max() < 0.001
+
+
+def test_the_channels_are_averaged():
+    left = tone(440, RATE)
+    stereo = np.stack([left, np.zeros_like(left)], axis=1)
+    signal = decode(audio_file(stereo, RATE, subtype="FLOAT"), name="a.wav", sample_rate=RATE)
+    np.testing.assert_allclose(signal, left / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_what_libsndfile_cannot_read_is_read_through_ffmpeg(tmp_path, channels):
+    source, made = tmp_path / "a.wav", tmp_path / "a.m4a"
+    source.write_bytes(audio_file(np.tile(tone(440, 32000)[:, None], (1, channels)), 32000))
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", source, made], check=True
+    )
+    # The name in capitals, as some telephones write it.
+    signal = decode(made.read_bytes(), name="A.M4A", sample_rate=RATE)
+    assert len(signal) == pytest.approx(RATE, rel=0.05)
+    assert alike(signal, tone(440, RATE)) > 0.99
+    start = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=0.5)
+    assert len(start) < 0.7 * RATE
+    np.testing.assert_allclose(start[: RATE // 2], signal[: RATE // 2], atol=1e-4)
+    with pytest.raises(AudioError, match="not readable as audio"):
+        decode(made.read_bytes()[:500], name="a.m4a", sample_rate=RATE)
+
+
+def test_an_ending_that_is_wrong_does_not_matter_to_what_libsndfile_reads():
+    flac = audio_file(tone(440, RATE), RATE, "FLAC")
+    assert alike(decode(flac, name="a.mp3", sample_rate=RATE), tone(440, RATE)) > 0.999
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.m4a", "a.txt", "a"])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty file"),
+        (b"This is text, not speech.\n" * 50, "not readable as audio: "),
+        (b"\0" * 2000, "not readable as audio: "),
+    ],
+    ids=["empty", "text", "zeros"],
+)
+def test_a_file_that_is_no_audio_is_refused_with_the_reason(data, reason, name):
+    with pytest.raises(AudioError, match=f"^{reason}"):
+        decode(data, name=name, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_numbers_are_refused(value):
+    signal = tone(440, RATE)
+    signal[100] = value
+    data = audio_file(signal, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match="not numbers"):
+        decode(data, name="a.wav", sample_rate=RATE)
+
+
+@pytest.mark.parametrize(("samples", "rate"), [(0, RATE), (0, 48000), (1, 48000)])
+def test_a_file_without_samples_is_refused(samples, rate):
+    with pytest.raises(AudioError, match="no samples"):
+        decode(audio_file(np.zeros(samples), rate), name="a.wav", sample_rate=RATE)
+
+
+@pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC", "OGG"])
+def test_a_file_cut_short_gives_the_part_that_is_there(format):
+    noise = np.random.default_rng(0).normal(0, 0.1, 10 * RATE)
+    data = audio_file(noise, RATE, format)
+    whole = decode(data, name=f"a.{format}", sample_rate=RATE)
+    start = decode(data[: len(data) // 2], name=f"a.{format}", sample_rate=RATE)
+    assert 3 * RATE < len(start) < 7 * RATE
+    np.testing.assert_allclose(start[: 3 * RATE], whole[: 3 * RATE], atol=1e-3)
+
+
+@pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC", "OGG"])
+def test_a_damaged_file_gives_numbers_or_a_reason_and_nothing_else(format):
+    whole = audio_file(tone(440, 32000), 32000, format)
+    rng = np.random.default_rng(5)
+    outcomes = set()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, rng.choice([100, len(whole)]), size=rng.integers(1, 6)):
+            damaged[place] = rng.integers(256)
+        cut = int(rng.integers(1, len(whole) + 1)) if rng.random() < 0.3 else len(whole)
+        try:
+            signal = decode(bytes(damaged[:cut]), name="a", sample_rate=RATE, seconds=0.5)
+        except AudioError as error:
+            assert str(error)
+            outcomes.add("refused")
+        else:
+            assert len(signal) and np.isfinite(signal).all()
+            outcomes.add("decoded")
+    assert "refused" in outcomes
+
+
+def test_a_header_that_promises_terabytes_does_no_harm():
+    flac = bytearray(audio_file(tone(440, RATE), RATE, "FLAC"))
+    assert flac[:4] == b"fLaC"
+    flac[21] |= 0x0F  # the upper bits of the number of samples
+    flac[22:26] = b"\xff" * 4
+    try:
+        signal = decode(bytes(flac), name="a.flac", sample_rate=RATE)
+    except AudioError:
+        return
+    assert len(signal) <= RATE + 1  # a machine that hands out memory it does not have
+
+
+@given(
+    length=st.integers(1, 3000),
+    samples=st.integers(1, 3000),
+    rate=st.integers(8000, 48000),
+)
+def test_the_length_is_exact_with_silence_at_the_end_or_the_end_cut(length, samples, rate):
+    signal = np.random.default_rng(length).uniform(-1, 1, length)
+    segment = fix_length(signal, rate, samples=samples)
+    assert (segment.channels, segment.sample_width, segment.frame_rate) == (1, 2, rate)
+    expected = np.zeros(samples, np.int16)
+    kept = min(length, samples)
+    expected[:kept] = np.clip(np.round(signal[:kept] * 32768), -32768, 32767)
+    np.testing.assert_array_equal(pcm_of(segment), expected)
+
+
+@settings(max_examples=20)
+@given(samples=st.integers(400_000, 3_000_000), rate=st.sampled_from([8000, 16000, 44100, 48000]))
+def test_the_length_is_exact_for_long_clips_too(samples, rate):
+    assert len(pcm_of(fix_length(np.zeros(10), rate, samples=samples))) == samples
+
+
+def test_loud_samples_are_clipped_and_do_not_wrap_around():
+    signal = np.array([0.0, 1.0, 1.5, 100.0, -1.0, -1.5, -100.0, 0.5])
+    pcm = pcm_of(fix_length(signal, RATE, samples=8))
+    assert pcm.tolist() == [0, 32767, 32767, 32767, -32768, -32768, -32768, 16384]
+
+
+@pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC", "OGG"])
+@pytest.mark.parametrize("rate", [16000, 32000, 48000])
+def test_decoding_only_the_start_changes_nothing_in_the_fixed_length_clip(format, rate):
+    noise = np.random.default_rng(0).normal(0, 0.1, rate)
+    data = audio_file(noise, rate, format)
+    samples = int(0.4 * RATE)
+    whole = decode(data, name="a", sample_rate=RATE)
+    start = decode(data, name="a", sample_rate=RATE, seconds=0.4)
+    assert samples <= len(start) < len(whole)
+    assert wav_bytes(fix_length(start, RATE, samples=samples)) == wav_bytes(
+        fix_length(whole, RATE, samples=samples)
+    )
+
+
+@given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=200), st.integers(8000, 48000))
+def test_a_wav_file_gives_back_the_very_samples(values, rate):
+    pcm = np.array(values, np.int16)
+    segment = fix_length(pcm / 32768, rate, samples=len(pcm))
+    samples, found = read_wav(wav_bytes(segment))
+    assert samples.dtype == np.int16
+    assert found == rate
+    np.testing.assert_array_equal(samples, pcm)
+
+
+def test_a_wav_file_can_be_read_by_others():
+    with wave.open(io.BytesIO(wav_bytes(fix_length(tone(440, RATE), RATE, samples=RATE)))) as file:
+        layout = (file.getnchannels(), file.getsampwidth(), file.getframerate(), file.getnframes())
+    assert layout == (1, 2, RATE, RATE)
+
+
+def test_a_written_wav_keeps_its_own_length(tmp_path):
+    path = tmp_path / "deep" / "down" / "a.wav"
+    write_wav(path, tone(440, 22050, seconds=0.123), 22050)
+    samples, rate = read_wav(path.read_bytes())
+    assert (len(samples), rate) == (round(0.123 * 22050), 22050)
+    assert alike(samples, tone(440, 22050, seconds=0.123)) > 0.999
+    assert [file.name for file in path.parent.iterdir()] == ["a.wav"]

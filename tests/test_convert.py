@@ -1,0 +1,200 @@
+"""Conversion: every selected clip is converted or put aside, and can be found again."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, audio_file, folder_bytes, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages import convert as convert_stage
+from voicetraits.audio import read_wav
+from voicetraits.convert import NOT_IN_CORPUS, convert
+from voicetraits.corpus.table import CLIP_COLUMNS, write_clips
+from voicetraits.params import Clip
+from voicetraits.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
+
+CLIP = Clip(sample_rate=8000, seconds=0.5)
+BROKEN = {
+    "empty": b"",
+    "text": b"This is text, not speech.\n" * 20,
+    "nan": audio_file(np.full(100, np.nan), 8000, subtype="FLOAT"),
+    "silent": audio_file(np.zeros(0), 8000),
+}
+
+
+@cache
+def good(number: int) -> bytes:
+    """A clip that can be told from all others by its pitch."""
+    rate, format = ((32000, "MP3"), (48000, "WAV"), (8000, "FLAC"))[number % 3]
+    return audio_file(tone(pitch(number), rate, seconds=0.4), rate, format)
+
+
+def pitch(number: int) -> float:
+    return 300 + 50 * number
+
+
+def pitch_of(wav: bytes) -> float:
+    """The loudest frequency of a WAV file, in Hz."""
+    samples, rate = read_wav(wav)
+    return float(np.abs(np.fft.rfft(samples, 16000)).argmax() * rate / 16000)
+
+
+def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
+    """A clip table with a row per kind, and what a corpus gives for the selected ones."""
+    names = [f"clip_{number}.mp3" for number in range(len(kinds))]
+    table = pd.DataFrame(
+        {
+            "clip": names,
+            "speaker": [f"speaker{number % 3}" for number in range(len(kinds))],
+            "gender": [("male", "female", "")[number % 3] for number in range(len(kinds))],
+            "excluded": ["over the cap" if kind == "excluded" else "" for kind in kinds],
+        },
+        dtype=str,
+    )
+    files = [
+        (name, good(number) if kind == "good" else BROKEN[kind])
+        for number, (name, kind) in enumerate(zip(names, kinds, strict=True))
+        if kind not in ("excluded", "missing")
+    ]
+    return table, files
+
+
+KINDS = ["good", "missing", "excluded", *BROKEN]
+MIXED = [KINDS[number % len(KINDS)] for number in range(2 * len(KINDS))] + ["good"] * 6
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """Four clips to a shard, so that a few clips make several."""
+    monkeypatch.setattr("voicetraits.convert.SHARD_CLIPS", 4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(KINDS), max_size=14), st.randoms(use_true_random=False))
+def test_every_selected_clip_is_converted_or_put_aside(kinds, random):
+    table, files = clips_of(kinds)
+    random.shuffle(files)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "es")
+        index, aside = convert(table, files, CLIP, locale="es", out=out, workers=1)
+        wavs = sum(len(list(read_wavs(path))) for path in out.glob("*.tar"))
+    selected = table.loc[table["excluded"] == "", "clip"]
+    assert sorted([*index["clip"], *aside["clip"]]) == sorted(selected)
+    kind_of = dict(zip(table["clip"], kinds, strict=True))
+    assert {kind_of[clip] for clip in index["clip"]} <= {"good"}
+    assert "good" not in {kind_of[clip] for clip in aside["clip"]}
+    assert wavs == len(index)
+
+
+def test_the_index_leads_to_the_right_wav_and_keeps_its_labels(tmp_path):
+    table, files = clips_of(MIXED)
+    index, _ = convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
+    assert list(index.columns) == ["clip", "locale", "speaker", "gender", "shard", "row"]
+    assert index["shard"].nunique() > 2
+    rows = index.merge(table, on="clip", suffixes=("", "_given"))
+    assert len(rows) == len(index) == MIXED.count("good")
+    assert (rows["speaker"] == rows["speaker_given"]).all()
+    assert (rows["gender"] == rows["gender_given"]).all()
+    assert set(rows["locale"]) == {"es"}
+    for row in index.itertuples():
+        wav = list(read_wavs(tmp_path / "es" / shard_name(row.shard, "tar")))[row.row]
+        samples, rate = read_wav(wav)
+        assert (len(samples), rate) == (CLIP.samples, CLIP.sample_rate)
+        number = int(row.clip.removeprefix("clip_").removesuffix(".mp3"))
+        assert pitch_of(wav) == pytest.approx(pitch(number), abs=3)
+
+
+def test_each_clip_put_aside_has_its_own_reason(tmp_path):
+    table, files = clips_of(["empty", "text", "nan", "silent", "missing", "good"])
+    _, aside = convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
+    assert dict(aside.itertuples(index=False)) == {
+        "clip_0.mp3": "empty file",
+        "clip_1.mp3": "not readable as audio: Format not recognised.",
+        "clip_2.mp3": "samples that are not numbers",
+        "clip_3.mp3": "no samples",
+        "clip_4.mp3": NOT_IN_CORPUS,
+    }
+
+
+def test_the_files_hold_what_is_returned_and_do_not_depend_on_the_workers(tmp_path):
+    table, files = clips_of(MIXED)
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        index, aside = convert(table, files, CLIP, locale="es", out=out, workers=workers)
+        pd.testing.assert_frame_equal(pd.read_parquet(out / INDEX), index)
+        pd.testing.assert_frame_equal(pd.read_parquet(out / PUT_ASIDE), aside)
+    assert folder_bytes(tmp_path / "1") == folder_bytes(tmp_path / "2")
+
+
+@pytest.mark.parametrize("kinds", [[], ["excluded"], ["missing", "missing"], ["text"] * 5])
+def test_a_locale_without_a_single_usable_clip_still_has_its_tables(tmp_path, kinds):
+    table, files = clips_of(kinds)
+    convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
+    index = pd.read_parquet(tmp_path / "es" / INDEX)
+    assert index.empty
+    assert list(index.columns) == ["clip", "locale", "speaker", "gender", "shard", "row"]
+    assert len(pd.read_parquet(tmp_path / "es" / PUT_ASIDE)) == len(kinds) - kinds.count("excluded")
+
+
+def test_a_crash_in_the_middle_keeps_the_earlier_conversion(tmp_path):
+    out = tmp_path / "es"
+    convert(*clips_of(["good"] * 3), CLIP, locale="es", out=out, workers=1)
+    before = folder_bytes(tmp_path)
+    table, files = clips_of(["good"] * 12)
+
+    def breaks_off():
+        yield from files[:9]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        convert(table, breaks_off(), CLIP, locale="es", out=out, workers=1)
+    assert folder_bytes(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["es"]
+
+
+def test_the_corpus_is_read_as_a_stream(tmp_path):
+    table, files = clips_of(["good"] * 12)
+    out = tmp_path / "es"
+
+    def watched():
+        for number, file in enumerate(files):
+            # By the second shard's first clip, the first shard is on the disk.
+            if number == 8:
+                assert list(tmp_path.rglob("00000.tar"))
+            yield file
+
+    index, _ = convert(table, watched(), CLIP, locale="es", out=out, workers=1)
+    assert len(index) == 12
+
+
+def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["corpus"]["path"] = "cv"
+    params["clip"] = CLIP.model_dump()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    table, files = clips_of(["good", "excluded", "text", "missing", "good"])
+    clips = tmp_path / "cv" / "es" / "clips"
+    clips.mkdir(parents=True)
+    (clips.parent / "validated.tsv").write_text("client_id\tpath\n", encoding="utf-8")
+    for name, data in [*files, ("clip_1.mp3", good(1)), ("not_listed.mp3", good(7))]:
+        (clips / name).write_bytes(data)
+    table = table.assign(age="", accent="", duration=0.4)[CLIP_COLUMNS.names]
+    write_clips(table.astype({"duration": "float32"}), tmp_path / "data/clips/es.parquet")
+    monkeypatch.chdir(tmp_path)
+
+    convert_stage.main("es")
+
+    index = pd.read_parquet(tmp_path / "data/wav/es" / INDEX)
+    assert list(index["clip"]) == ["clip_0.mp3", "clip_4.mp3"]
+    said = capsys.readouterr().out
+    assert "es: 2 clips converted, 2 put aside" in said
+    assert "clip_2.mp3: not readable as audio" in said
+    assert f"clip_3.mp3: {NOT_IN_CORPUS}" in said

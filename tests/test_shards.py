@@ -1,0 +1,147 @@
+"""Shards and tables: whole or not at all, in order, and the same bytes every time."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import folder_bytes
+
+from voicetraits.shards import (
+    fresh_folder,
+    read_clips_arrays,
+    read_wavs,
+    shard_name,
+    write_array,
+    write_table,
+    write_wavs,
+)
+
+
+def test_a_folder_appears_when_its_block_has_ended_well(tmp_path):
+    out = tmp_path / "deep" / "out"
+    with fresh_folder(out) as folder:
+        (folder / "a").write_text("new")
+        assert not out.exists()
+    assert folder_bytes(tmp_path) == {"deep/out/a": b"new"}
+
+
+def test_a_folder_replaces_the_earlier_one_as_a_whole(tmp_path):
+    out = tmp_path / "out"
+    for name in ("old", "new"):
+        with fresh_folder(out) as folder:
+            (folder / name).write_text(name)
+    assert folder_bytes(tmp_path) == {"out/new": b"new"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_earlier_folder_and_no_half_written_one(tmp_path, error):
+    out = tmp_path / "out"
+    with fresh_folder(out) as folder:
+        (folder / "a").write_text("old")
+    with pytest.raises(error), fresh_folder(out) as folder:
+        (folder / "a").write_text("half")
+        raise error
+    assert folder_bytes(tmp_path) == {"out/a": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_run_left_behind_does_not_get_into_the_next(tmp_path):
+    out = tmp_path / "out"
+    with fresh_folder(out) as folder:
+        name = folder.name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "stale").write_text("stale")
+    with fresh_folder(out) as folder:
+        (folder / "a").write_text("new")
+    assert folder_bytes(tmp_path) == {"out/a": b"new"}
+
+
+def test_shard_names_sort_in_the_order_of_their_numbers():
+    names = [shard_name(number, "tar") for number in (0, 2, 10, 99_999)]
+    assert names == ["00000.tar", "00002.tar", "00010.tar", "99999.tar"]
+
+
+def test_wavs_come_back_in_order(tmp_path):
+    wavs = [
+        ("b.mp3", b"second letter"),
+        ("a.mp3", b"first"),
+        ("ä_1.mp3", b""),
+        ("c.mp3", b"\0" * 9),
+    ]
+    path = tmp_path / "00000.tar"
+    write_wavs(path, wavs)
+    assert list(read_wavs(path)) == [data for _, data in wavs]
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == [f"{name}.wav" for name, _ in wavs]
+    assert [file.name for file in tmp_path.iterdir()] == ["00000.tar"]
+
+
+def test_a_shard_of_no_clips_is_a_shard(tmp_path):
+    write_wavs(tmp_path / "00000.tar", [])
+    assert list(read_wavs(tmp_path / "00000.tar")) == []
+
+
+def test_files_do_not_depend_on_when_or_by_whom_they_were_written(tmp_path, monkeypatch):
+    table = pd.DataFrame({"clip": ["a", "b"], "row": [0, 1]})
+    written = []
+    for moment in (1e9, 1.7e9):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        write_wavs(folder / "00000.tar", [("a", b"1"), ("b", b"2")])
+        write_array(folder / "00000.npy", np.arange(6.0).reshape(2, 3))
+        write_table(folder / "index.parquet", table)
+        written.append(folder_bytes(folder))
+    assert written[0] == written[1]
+    with tarfile.open(tmp_path / "1000000000.0" / "00000.tar") as tar:
+        for member in tar:
+            assert (member.mtime, member.uid, member.gid) == (0, 0, 0)
+            assert (member.uname, member.gname) == ("", "")
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Array shards of two locales; every clip's cells hold its own number."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for locale, shards in (("es", (3, 2)), ("en", (4,))):
+        (tmp_path / locale).mkdir()
+        for shard, clips in enumerate(shards):
+            arrays = rng.random((clips, 68, 5), dtype=np.float32)
+            arrays[:, 0, 0] = np.arange(clips) + len(rows)
+            rows += [{"locale": locale, "shard": shard, "row": row} for row in range(clips)]
+            write_array(tmp_path / locale / shard_name(shard, "npy"), arrays)
+    index = pd.DataFrame(rows)
+    return index, {"es": tmp_path / "es", "en": tmp_path / "en"}
+
+
+def test_arrays_are_gathered_in_the_order_of_the_index(stored):
+    index, folders = stored
+    everything = read_clips_arrays(index, folders)
+    assert everything.shape == (9, 68, 5)
+    assert everything.dtype == np.float32
+    assert everything[:, 0, 0].tolist() == list(range(9))
+    order = np.random.default_rng(1).permutation(9)
+    # As after filtering and shuffling: the index labels are no positions any more.
+    shuffled = read_clips_arrays(index.iloc[order], folders)
+    np.testing.assert_array_equal(shuffled, everything[order])
+    some = read_clips_arrays(index.iloc[[7, 1]], folders)
+    np.testing.assert_array_equal(some, everything[[7, 1]])
+
+
+def test_no_clips_are_an_error_and_not_an_empty_array(stored):
+    index, folders = stored
+    with pytest.raises(ValueError, match="no clips"):
+        read_clips_arrays(index.iloc[:0], folders)
+
+
+def test_a_table_is_written_whole_into_a_new_folder(tmp_path):
+    table = pd.DataFrame({"clip": ["b", "a"], "reason": ["", "empty file"]}, index=[5, 3])
+    path = tmp_path / "deep" / "table.parquet"
+    write_table(path, table)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), table.reset_index(drop=True))
+    assert [file.name for file in path.parent.iterdir()] == ["table.parquet"]
