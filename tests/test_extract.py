@@ -1,0 +1,102 @@
+"""Extraction: array shards in the order of the WAV shards, whatever the number of workers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import audio_file, folder_bytes, tone
+
+from voicetraits.audio import read_wav
+from voicetraits.convert import convert
+from voicetraits.features.extract import extract, represent
+from voicetraits.params import Clip
+from voicetraits.shards import INDEX, read_clips_arrays, read_wavs, shard_name
+
+CLIP = Clip(sample_rate=16000, seconds=0.5)
+WINDOW, HOP, FRAMES = 800, 480, 16
+# Rising, so that the order of the clips shows in what is extracted.
+PITCHES = [200 * 1.25**number for number in range(11)]
+
+
+@pytest.fixture(scope="module")
+def wavs(tmp_path_factory):
+    """Eleven tones in shards of three, and a shard in the middle without a usable clip."""
+    clips = [(f"clip_{n:02}.wav", tone(hertz, 16000)) for n, hertz in enumerate(PITCHES)]
+    files = [(name, audio_file(signal, 16000)) for name, signal in clips]
+    files[6:6] = [(f"broken_{number}.wav", b"text") for number in range(3)]
+    names = [name for name, _ in files]
+    table = pd.DataFrame({"clip": names, "speaker": "s", "gender": "male", "excluded": ""})
+    out = tmp_path_factory.mktemp("wav") / "es"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voicetraits.convert.SHARD_CLIPS", 3)
+        convert(table, files, CLIP, locale="es", out=out, workers=1)
+    return out
+
+
+@pytest.mark.parametrize("representation", ["features", "spectrogram"])
+def test_each_row_is_what_its_wav_gives(wavs, tmp_path, representation):
+    out = tmp_path / representation / "es"
+    count = extract(wavs, representation, window=WINDOW, hop=HOP, out=out, workers=1)
+    index = pd.read_parquet(wavs / INDEX)
+    assert count == len(index) == len(PITCHES)
+    arrays = read_clips_arrays(index, {"es": out})
+    assert arrays.shape == (len(PITCHES), 68, FRAMES)
+    assert arrays.dtype == np.float32
+    for shard, rows in index.groupby("shard"):
+        stored = np.load(out / shard_name(shard, "npy"))
+        assert stored.dtype == np.float32
+        assert len(stored) == len(rows)
+        for array, wav in zip(stored, read_wavs(wavs / shard_name(shard, "tar")), strict=True):
+            expected = represent(
+                *read_wav(wav), representation=representation, window=WINDOW, hop=HOP
+            )
+            np.testing.assert_array_equal(array, expected)
+
+
+def test_the_order_is_that_of_the_clips(wavs, tmp_path):
+    out = tmp_path / "es"
+    index = pd.read_parquet(wavs / INDEX)
+    assert list(index["clip"]) == sorted(index["clip"])
+    extract(wavs, "spectrogram", window=WINDOW, hop=HOP, out=out, workers=1)
+    loudest_band = read_clips_arrays(index, {"es": out}).mean(axis=2).argmax(axis=1)
+    assert (np.diff(loudest_band) > 0).all()
+    extract(wavs, "features", window=WINDOW, hop=HOP, out=out, workers=1)
+    zero_crossings = read_clips_arrays(index, {"es": out})[:, 0].mean(axis=1)
+    assert (np.diff(zero_crossings) > 0).all()
+
+
+def test_a_shard_without_clips_is_left_out(wavs, tmp_path):
+    extract(wavs, "spectrogram", window=WINDOW, hop=HOP, out=tmp_path / "es", workers=1)
+    names = sorted(path.name for path in (tmp_path / "es").iterdir())
+    assert names == ["00000.npy", "00001.npy", "00003.npy", "00004.npy"]
+
+
+def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        extract(wavs, "features", window=WINDOW, hop=HOP, out=out, workers=workers)
+    assert folder_bytes(tmp_path / "1") == folder_bytes(tmp_path / "2")
+
+
+def test_a_locale_without_clips_gives_an_empty_folder(tmp_path):
+    table = pd.DataFrame({"clip": [], "speaker": [], "gender": [], "excluded": []}, dtype=str)
+    convert(table, [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
+    out = tmp_path / "features"
+    assert extract(tmp_path / "wav", "features", window=WINDOW, hop=HOP, out=out) == 0
+    assert list(out.iterdir()) == []
+
+
+def test_a_broken_shard_is_an_error_and_keeps_the_earlier_arrays(wavs, tmp_path):
+    broken = tmp_path / "wav"
+    broken.mkdir()
+    (broken / INDEX).write_bytes((wavs / INDEX).read_bytes())
+    for path in wavs.glob("*.tar"):
+        (broken / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "arrays" / "es"
+    extract(broken, "spectrogram", window=WINDOW, hop=HOP, out=out, workers=1)
+    before = folder_bytes(tmp_path / "arrays")
+    (broken / "00003.tar").unlink()
+    with pytest.raises(FileNotFoundError, match=r"00003\.tar"):
+        extract(broken, "spectrogram", window=WINDOW, hop=HOP, out=out, workers=1)
+    assert folder_bytes(tmp_path / "arrays") == before
