@@ -1,0 +1,203 @@
+"""From the index of clips to training, validation and test arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.params import Protocol, Split
+from voicetraits.tasks import Task
+
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
+PARTS = (TRAINING, VALIDATION, TEST)
+
+
+def assign_parts(
+    clips: pd.DataFrame, task: Task, split: Split, *, by: str, seed: int
+) -> pd.DataFrame:
+    """Assign every clip to training, validation or test, in equal shares of every class.
+
+    With `by="speaker"` all clips of a speaker fall into one part. A speaker is known by the hash
+    alone, so one who recorded in two languages is still one speaker; where a speaker's clips carry
+    different labels, the most frequent one counts for the shares.
+
+    Args:
+        clips: Labelled clips, with columns clip, locale, speaker, label.
+        task: The task, for its classes.
+        split: Shares of test and validation, and the least number of speakers per class.
+        by: "speaker" or "clip".
+        seed: Of the shuffle.
+
+    Returns:
+        The clips with a column `part`. It is empty everywhere when a class has too few speakers
+        (or clips): see `why_not`.
+    """
+    unit = _unit(clips, by)
+    labels = _most_frequent(clips["label"], unit)
+    if _too_few(labels, task, split.min_speakers):
+        return clips.assign(part="")
+    rng = np.random.default_rng(seed)
+    parts: dict[str, str] = {}
+    for label in task.classes:
+        units = rng.permutation(sorted(labels.index[labels == label]))
+        test = _share(len(units), split.test, leave=2)
+        validation = _share(len(units) - test, split.validation, leave=1)
+        names = [TEST] * test + [VALIDATION] * validation
+        names += [TRAINING] * (len(units) - len(names))
+        parts.update(zip(units, names, strict=True))
+    return clips.assign(part=unit.map(parts))
+
+
+def _unit(clips: pd.DataFrame, by: str) -> pd.Series:
+    """What is assigned as one: each clip's speaker, or the clip itself."""
+    return clips["speaker"] if by == "speaker" else clips["locale"] + "/" + clips["clip"]
+
+
+def _most_frequent(labels: pd.Series, unit: pd.Series) -> pd.Series:
+    counts = pd.DataFrame({"unit": unit, "label": labels}).value_counts().reset_index()
+    counts = counts.sort_values(["unit", "count", "label"], ascending=[True, False, True])
+    return counts.drop_duplicates("unit").set_index("unit")["label"]
+
+
+def _share(count: int, share: float, *, leave: int) -> int:
+    """At least one, and `leave` for the parts that follow, so that no part lacks a class."""
+    return max(1, min(round(count * share), count - leave))
+
+
+def _too_few(labels: pd.Series, task: Task, least: int) -> bool:
+    return len(task.classes) < 2 or any((labels == label).sum() < least for label in task.classes)
+
+
+def why_not(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> str:
+    """Why a split table has no parts; empty when it has."""
+    if len(clips) and (clips["part"] != "").all():
+        return ""
+    if len(task.classes) < 2:
+        return f"{task.name} needs two classes, found {', '.join(task.classes)}"
+    labels = _most_frequent(clips["label"], _unit(clips, by))
+    found = ", ".join(f"{(labels == label).sum()} {label}" for label in task.classes)
+    return f"{found} {by}s, {split.min_speakers} of each needed"
+
+
+def undersample(arrays: np.ndarray, labels: np.ndarray, task: Task, *, seed: int) -> np.ndarray:
+    """Choose clips so that the classes are balanced.
+
+    Gender: random undersampling to the size of the smaller class. Language: one-sided selection,
+    which drops clips of the larger classes that are redundant or at the border (Kubat and Matwin,
+    ICML 1997), on the unscaled cells.
+
+    Args:
+        arrays: Shape (clips, 68, frames).
+        labels: Shape (clips,), class names.
+        task: Says which sampler.
+        seed: Of the sampler.
+
+    Returns:
+        The indices kept, ascending, shape (kept,).
+    """
+    from imblearn.under_sampling import OneSidedSelection, RandomUnderSampler
+
+    if len(np.unique(labels)) < 2:
+        return np.arange(len(labels))
+    if task.sampler == "random":
+        sampler = RandomUnderSampler(random_state=seed)
+        sampler.fit_resample(np.arange(len(labels))[:, None], labels)
+    else:
+        sampler = OneSidedSelection(random_state=seed)
+        sampler.fit_resample(arrays.reshape(len(arrays), -1), labels)
+    return np.sort(sampler.sample_indices_)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Min-max scaling of every one of the 68 x frames cells, as fitted by scikit-learn.
+
+    Attributes:
+        scale: Shape (68 * frames,), float32.
+        offset: Shape (68 * frames,), float32: scaled = cell * scale + offset.
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def fit(cls, arrays: np.ndarray) -> Scaler:
+        """Fit on clips of shape (clips, 68, frames) so that every cell lies in [0, 1]."""
+        from sklearn.preprocessing import MinMaxScaler
+
+        fitted = MinMaxScaler().fit(arrays.reshape(len(arrays), -1))
+        return cls(fitted.scale_.astype(np.float32), fitted.min_.astype(np.float32))
+
+    def transform(self, arrays: np.ndarray) -> np.ndarray:
+        """Scale clips (clips, 68, frames) for the network: (clips, 68, frames, 1), float32."""
+        flat = arrays.reshape(len(arrays), -1) * self.scale + self.offset
+        return flat.reshape(*arrays.shape, 1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Clips of one part, ready for a model.
+
+    Attributes:
+        clips: The rows of the split table.
+        raw: Unscaled arrays, shape (clips, 68, frames).
+        inputs: Scaled arrays, shape (clips, 68, frames, 1).
+        labels: Class numbers, shape (clips,), in the order of the task's classes.
+    """
+
+    clips: pd.DataFrame
+    raw: np.ndarray
+    inputs: np.ndarray
+    labels: np.ndarray
+
+
+def prepare(
+    clips: pd.DataFrame, arrays: np.ndarray, task: Task, protocol: Protocol, *, seed: int
+) -> tuple[dict[str, Part], Scaler]:
+    """Undersample, encode and scale, as the protocol says.
+
+    Args:
+        clips: Split table with columns label and part.
+        arrays: Shape (clips, 68, frames), in the same order.
+        task: The task.
+        protocol: Whether the sampler and the scaler see the training part or everything.
+        seed: Of the sampler.
+
+    Returns:
+        The parts by name, and the fitted scaler.
+    """
+    labels = clips["label"].to_numpy()
+    part = clips["part"].to_numpy()
+    # "everything": the sampler sees all parts together, after the assignment; that gives the same
+    # distribution as undersampling before the split.
+    pool = np.flatnonzero(part == TRAINING) if protocol.undersample == "training" else ...
+    pool = np.arange(len(clips))[pool]
+    kept = pool[undersample(arrays[pool], labels[pool], task, seed=seed)]
+    keep = np.ones(len(clips), dtype=bool)
+    keep[pool] = False
+    keep[kept] = True
+
+    fitted_on = keep & (part == TRAINING) if protocol.scale == "training" else keep
+    scaler = Scaler.fit(arrays[fitted_on])
+    numbers = encode(labels, task)
+    parts = {}
+    for name in PARTS:
+        here = keep & (part == name)
+        parts[name] = Part(
+            clips[here].reset_index(drop=True),
+            arrays[here],
+            scaler.transform(arrays[here]),
+            numbers[here],
+        )
+    return parts, scaler
+
+
+def encode(labels: np.ndarray, task: Task) -> np.ndarray:
+    """Class names to class numbers, in the order of the task's classes."""
+    from sklearn.preprocessing import LabelEncoder
+
+    encoder = LabelEncoder().fit(sorted(task.classes))
+    order = np.array([task.classes.index(name) for name in encoder.classes_])
+    return order[encoder.transform(labels)]

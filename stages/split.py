@@ -1,0 +1,35 @@
+"""Assign the clips of one task to training, validation and test."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stages._run import run
+from voicetraits.dataset import assign_parts, why_not
+from voicetraits.params import load_params
+from voicetraits.shards import INDEX, write_table
+from voicetraits.tasks import GENDER, language
+
+
+def main(task_name: str, *locales: str) -> None:
+    """Read the indices of data/wav/<locale>/; write data/splits/<task>.parquet.
+
+    `gender es` splits the gender task of one locale, `language` that of all locales together.
+    """
+    params = load_params()
+    task = GENDER if task_name == "gender" else language(params.locales)
+    name = "-".join((task_name, *locales))
+    index = pd.concat(
+        pd.read_parquet(Path("data/wav", locale, INDEX)) for locale in locales or params.locales
+    )
+    by = params.protocol.split_by
+    clips = assign_parts(task.labelled(index), task, params.split, by=by, seed=params.seed)
+    write_table(Path("data/splits", f"{name}.parquet"), clips)
+    reason = why_not(clips, task, params.split, by=by)
+    counts = clips.groupby("part")["speaker"].agg(["size", "nunique"])
+    parts = [f"{n:,} {part} ({speakers} speakers)" for part, n, speakers in counts.itertuples()]
+    print(f"{name}: no split: {reason}" if reason else f"{name}: {', '.join(parts)}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,354 @@
+"""From clips to parts and arrays: nothing of a test speaker may reach the training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imblearn.under_sampling import OneSidedSelection
+from sklearn.preprocessing import MinMaxScaler
+
+from voicetraits.dataset import (
+    PARTS,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Scaler,
+    assign_parts,
+    encode,
+    prepare,
+    undersample,
+    why_not,
+)
+from voicetraits.params import Protocol, Split
+from voicetraits.tasks import GENDER, language
+
+LOCALES = ("de", "en", "es")
+LANGUAGE = language(list(LOCALES))
+SPLIT = Split(test=0.3, validation=0.2, min_speakers=4)
+HONEST = Protocol(split_by="speaker", undersample="training", scale="training")
+
+
+def clips_of(speakers: list[tuple[str, str, dict[str, int]]]) -> pd.DataFrame:
+    """An index from (speaker, gender, clips by locale)."""
+    rows = [
+        (f"{speaker}_{locale}_{number}.mp3", locale, speaker, gender)
+        for speaker, gender, locales in speakers
+        for locale, count in locales.items()
+        for number in range(count)
+    ]
+    return pd.DataFrame(rows, columns=["clip", "locale", "speaker", "gender"], dtype=str)
+
+
+def plain(males: int, females: int, *, clips: int = 3) -> pd.DataFrame:
+    """Labelled clips of one locale."""
+    speakers = [(f"m{n}", "male", {"es": clips}) for n in range(males)]
+    speakers += [(f"f{n}", "female", {"es": clips}) for n in range(females)]
+    return GENDER.labelled(clips_of(speakers))
+
+
+@st.composite
+def indices(draw) -> pd.DataFrame:
+    """Any mixture of genders, locales, clips a speaker, and speakers of several locales."""
+    genders = draw(st.lists(st.sampled_from(["male", "female", ""]), min_size=0, max_size=40))
+    some = st.dictionaries(st.sampled_from(LOCALES), st.integers(1, 4), min_size=1, max_size=2)
+    return clips_of([(f"s{n:02}", gender, draw(some)) for n, gender in enumerate(genders)])
+
+
+splits = st.builds(
+    Split,
+    test=st.floats(0.01, 0.99),
+    validation=st.floats(0.01, 0.99),
+    min_speakers=st.integers(3, 6),
+)
+
+
+@settings(deadline=None)
+@given(
+    indices(),
+    st.sampled_from([GENDER, LANGUAGE]),
+    splits,
+    st.sampled_from(["speaker", "clip"]),
+    st.integers(0, 2**32 - 1),
+)
+def test_parts_are_apart_and_whole_for_any_corpus(index, task, split, by, seed):
+    clips = task.labelled(index)
+    found = assign_parts(clips, task, split, by=by, seed=seed)
+    pd.testing.assert_frame_equal(found.drop(columns="part"), clips)
+    reason = why_not(found, task, split, by=by)
+    if reason:
+        assert set(found["part"]) <= {""}
+        assert f"{by}s, {split.min_speakers} of each needed" in reason
+        return
+    assert set(found["part"]) == set(PARTS)
+    if by == "speaker":
+        assert (found.groupby("speaker")["part"].nunique() == 1).all()
+    # Every class is in every part, so that it can be learned, watched and tested.
+    assert (found.groupby("part")["label"].nunique() == len(task.classes)).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(indices(), st.sampled_from([GENDER, LANGUAGE]), st.integers(0, 99), st.randoms())
+def test_the_parts_do_not_depend_on_the_order_of_the_rows(index, task, seed, random):
+    clips = task.labelled(index)
+    order = list(range(len(clips)))
+    random.shuffle(order)
+    for by in ("speaker", "clip"):
+        once = assign_parts(clips, task, SPLIT, by=by, seed=seed)
+        shuffled = assign_parts(clips.iloc[order], task, SPLIT, by=by, seed=seed)
+        pd.testing.assert_frame_equal(shuffled.sort_index(), once)
+
+
+def test_the_seed_decides_who_is_in_which_part():
+    clips = plain(20, 10)
+    drawn = [assign_parts(clips, GENDER, SPLIT, by="speaker", seed=s)["part"] for s in (1, 1, 2)]
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn[0] != drawn[2]).any()
+
+
+@pytest.mark.parametrize(("males", "females"), [(50, 20), (40, 40), (7, 4)])
+def test_each_class_is_shared_out_as_the_parameters_say(males, females):
+    parts = assign_parts(plain(males, females), GENDER, SPLIT, by="speaker", seed=0)
+    for label, speakers in (("male", males), ("female", females)):
+        found = parts[parts["label"] == label].groupby("part")["speaker"].nunique()
+        assert abs(found[TEST] - 0.3 * speakers) <= 0.5
+        assert abs(found[VALIDATION] - 0.2 * (speakers - found[TEST])) <= 0.5
+        assert found.sum() == speakers
+
+
+def test_by_clip_shares_out_the_clips_and_splits_speakers():
+    parts = assign_parts(plain(10, 5, clips=10), GENDER, SPLIT, by="clip", seed=0)
+    assert (parts["part"] == TEST).mean() == pytest.approx(0.3, abs=0.01)
+    assert (parts.groupby("speaker")["part"].nunique() > 1).any()
+
+
+def test_by_clip_keeps_clips_of_one_name_in_two_locales_apart():
+    clips = clips_of([(f"s{n}", "male", {"es": 1}) for n in range(40)])
+    clips = pd.concat([clips, clips.assign(locale="en")], ignore_index=True)
+    task = language(["en", "es"])
+    parts = assign_parts(task.labelled(clips), task, SPLIT, by="clip", seed=0)
+    assert (parts.groupby("clip")["part"].nunique() > 1).any()
+    assert why_not(parts, task, SPLIT, by="clip") == ""
+
+
+def test_a_speaker_of_two_locales_stays_in_one_part():
+    both = [(f"both{n}", "male", {"es": 1 + n % 2, "en": 2 - n % 2}) for n in range(10)]
+    others = [(f"{locale}{n}", "male", {locale: 3}) for locale in ("es", "en") for n in range(8)]
+    task = language(["es", "en"])
+    parts = assign_parts(task.labelled(clips_of(both + others)), task, SPLIT, by="speaker", seed=0)
+    assert (parts.groupby("speaker")["part"].nunique() == 1).all()
+    assert set(parts["part"]) == set(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("clips", "reason"),
+    [
+        (plain(9, 3), "9 male, 3 female speakers, 4 of each needed"),
+        (plain(9, 0), "9 male, 0 female speakers, 4 of each needed"),
+        (plain(0, 0), "0 male, 0 female speakers, 4 of each needed"),
+    ],
+)
+def test_too_few_speakers_give_no_parts_and_say_how_many_there_are(clips, reason):
+    parts = assign_parts(clips, GENDER, SPLIT, by="speaker", seed=0)
+    assert set(parts["part"]) <= {""}
+    assert why_not(parts, GENDER, SPLIT, by="speaker") == reason
+
+
+def test_a_speaker_with_two_labels_is_counted_once_and_under_the_more_frequent():
+    clips = plain(4, 3)
+    changed = clips_of([("x", "male", {"es": 2}), ("x", "female", {"en": 3})])
+    clips = GENDER.labelled(pd.concat([clips.drop(columns="label"), changed]))
+    parts = assign_parts(clips, GENDER, SPLIT, by="speaker", seed=0)
+    assert why_not(parts, GENDER, SPLIT, by="speaker") == ""
+    assert parts.loc[parts["speaker"] == "x", "part"].nunique() == 1
+    five = SPLIT.model_copy(update={"min_speakers": 5})
+    parts = assign_parts(clips, GENDER, five, by="speaker", seed=0)
+    reason = why_not(parts, GENDER, five, by="speaker")
+    assert reason == "4 male, 4 female speakers, 5 of each needed"
+
+
+def test_one_locale_alone_has_no_language_to_tell():
+    task = language(["es"])
+    clips = task.labelled(clips_of([(f"s{n}", "male", {"es": 2}) for n in range(20)]))
+    parts = assign_parts(clips, task, SPLIT, by="speaker", seed=0)
+    assert set(parts["part"]) == {""}
+    assert why_not(parts, task, SPLIT, by="speaker") == "language needs two classes, found es"
+
+
+def test_a_task_takes_the_clips_that_carry_its_label():
+    index = clips_of([("a", "male", {"es": 1}), ("b", "other", {"en": 1}), ("c", "", {"fr": 1})])
+    assert GENDER.labelled(index)["label"].tolist() == ["male"]
+    labelled = language(["en", "es"]).labelled(index)
+    assert labelled["label"].tolist() == ["es", "en"]
+    assert labelled.index.tolist() == [0, 1]
+    assert language(["es", "en"]) == language(["en", "es"])
+
+
+@pytest.fixture(scope="module")
+def gender_split():
+    """A split with twice as many clips of male voices, and arrays, small and in no scale."""
+    clips = assign_parts(plain(20, 10), GENDER, SPLIT, by="speaker", seed=0)
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(5, 30, (len(clips), 68, 4)).astype(np.float32)
+    return clips, arrays
+
+
+def names(parts: dict) -> dict[str, list[str]]:
+    return {name: list(part.clips["clip"]) for name, part in parts.items()}
+
+
+def counts(part) -> list[int]:
+    return np.bincount(part.labels, minlength=2).tolist()
+
+
+def test_training_alone_is_balanced_and_the_others_keep_their_distribution(gender_split):
+    clips, arrays = gender_split
+    parts, _ = prepare(clips, arrays, GENDER, HONEST, seed=0)
+    training = clips[clips["part"] == TRAINING]
+    smaller = training["label"].value_counts().min()
+    assert counts(parts[TRAINING]) == [smaller, smaller]
+    assert smaller < training["label"].value_counts().max()
+    for name in (VALIDATION, TEST):
+        assert names(parts)[name] == clips.loc[clips["part"] == name, "clip"].tolist()
+
+
+def test_everything_balances_all_parts_together(gender_split):
+    clips, arrays = gender_split
+    protocol = HONEST.model_copy(update={"undersample": "everything"})
+    parts, _ = prepare(clips, arrays, GENDER, protocol, seed=0)
+    smaller = clips["label"].value_counts().min()
+    together = np.sum([counts(part) for part in parts.values()], axis=0)
+    assert together.tolist() == [smaller, smaller]
+    assert len(parts[TEST].labels) < (clips["part"] == TEST).sum()
+    # No clip changes its part on the way.
+    for name, kept in names(parts).items():
+        assert set(kept) <= set(clips.loc[clips["part"] == name, "clip"])
+
+
+def test_clips_arrays_and_labels_stay_together(gender_split):
+    clips, arrays = gender_split
+    parts, scaler = prepare(clips, arrays, GENDER, HONEST, seed=0)
+    of_clip = dict(zip(clips["clip"], arrays, strict=True))
+    for part in parts.values():
+        expected = np.stack([of_clip[clip] for clip in part.clips["clip"]])
+        np.testing.assert_array_equal(part.raw, expected)
+        np.testing.assert_array_equal(part.inputs, scaler.transform(expected))
+        assert part.inputs.shape == (len(part.clips), 68, 4, 1)
+        assert part.inputs.dtype == np.float32
+        assert [GENDER.classes[label] for label in part.labels] == list(part.clips["label"])
+
+
+def test_the_same_seed_keeps_the_same_clips(gender_split):
+    kept = [names(prepare(*gender_split, GENDER, HONEST, seed=seed)[0]) for seed in (3, 3, 4)]
+    assert kept[0] == kept[1]
+    assert kept[0] != kept[2]
+
+
+def test_nothing_of_validation_and_test_reaches_the_training(gender_split):
+    clips, arrays = gender_split
+    elsewhere = arrays.copy()
+    elsewhere[(clips["part"] != TRAINING).to_numpy()] = 1e6
+    found = [prepare(clips, given, GENDER, HONEST, seed=0) for given in (arrays, elsewhere)]
+    (parts, scaler), (changed_parts, changed) = found
+    np.testing.assert_array_equal(changed.scale, scaler.scale)
+    np.testing.assert_array_equal(changed.offset, scaler.offset)
+    np.testing.assert_array_equal(changed_parts[TRAINING].inputs, parts[TRAINING].inputs)
+    assert changed_parts[TEST].inputs.min() > 100  # the change was there to be seen
+
+
+def test_scaling_everything_fits_on_all_parts(gender_split):
+    clips, arrays = gender_split
+    protocol = HONEST.model_copy(update={"scale": "everything"})
+    parts, _ = prepare(clips, arrays, GENDER, protocol, seed=0)
+    together = np.concatenate([part.inputs for part in parts.values()])
+    np.testing.assert_allclose(together.min(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(together.max(axis=0), 1, atol=1e-5)
+    honest, _ = prepare(clips, arrays, GENDER, HONEST, seed=0)
+    assert honest[TEST].inputs.max() > 1.01
+
+
+def test_undersampling_everything_and_scaling_everything_fits_on_what_is_kept(gender_split):
+    clips, arrays = gender_split
+    protocol = Protocol(split_by="clip", undersample="everything", scale="everything")
+    parts, scaler = prepare(clips, arrays, GENDER, protocol, seed=0)
+    kept = Scaler.fit(np.concatenate([part.raw for part in parts.values()]))
+    np.testing.assert_allclose(scaler.scale, kept.scale, rtol=1e-6)
+    np.testing.assert_allclose(scaler.offset, kept.offset, rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def language_split():
+    speakers = [
+        (f"{locale}{n}", "male", {locale: clips})
+        for locale, clips in (("de", 2), ("en", 5), ("es", 3))
+        for n in range(12)
+    ]
+    clips = assign_parts(
+        LANGUAGE.labelled(clips_of(speakers)), LANGUAGE, SPLIT, by="speaker", seed=0
+    )
+    rng = np.random.default_rng(0)
+    middle = clips["label"].map({"de": 0.0, "en": 0.6, "es": 3.0}).to_numpy()
+    arrays = rng.normal(middle[:, None, None], 1, (len(clips), 68, 2)).astype(np.float32)
+    return clips, arrays
+
+
+def test_one_sided_selection_keeps_what_imbalanced_learn_keeps(language_split):
+    clips, arrays = language_split
+    labels = clips["label"].to_numpy()
+    kept = undersample(arrays, labels, LANGUAGE, seed=7)
+    sampler = OneSidedSelection(random_state=7)
+    sampler.fit_resample(arrays.reshape(len(arrays), -1), labels)
+    assert kept.tolist() == sorted(sampler.sample_indices_)
+    assert len(kept) < len(labels)
+    # The smallest class is never thinned.
+    assert (labels[kept] == "de").sum() == (labels == "de").sum()
+
+
+def test_one_sided_selection_sees_the_training_clips_alone(language_split):
+    clips, arrays = language_split
+    parts, _ = prepare(clips, arrays, LANGUAGE, HONEST, seed=7)
+    pool = np.flatnonzero(clips["part"] == TRAINING)
+    sampler = OneSidedSelection(random_state=7)
+    sampler.fit_resample(arrays[pool].reshape(len(pool), -1), clips["label"].to_numpy()[pool])
+    expected = clips["clip"].to_numpy()[pool[np.sort(sampler.sample_indices_)]]
+    assert names(parts)[TRAINING] == expected.tolist()
+    assert names(parts)[TEST] == clips.loc[clips["part"] == TEST, "clip"].tolist()
+
+
+def test_random_undersampling_keeps_each_clip_at_most_once():
+    labels = np.array(["male"] * 50 + ["female"] * 20)
+    kept = undersample(np.zeros((70, 68, 1)), labels, GENDER, seed=0)
+    assert (np.diff(kept) > 0).all()
+    assert np.unique(labels[kept], return_counts=True)[1].tolist() == [20, 20]
+    assert set(range(50, 70)) <= set(kept)
+
+
+def test_one_class_alone_is_left_as_it_is():
+    for task, label in ((GENDER, "male"), (LANGUAGE, "es")):
+        kept = undersample(np.zeros((5, 68, 1)), np.array([label] * 5), task, seed=0)
+        assert kept.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_scaler_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    sizes = 10.0 ** rng.integers(-3, 5, (68, 5))
+    arrays = (rng.normal(0, 1, (40, 68, 5)) * sizes).astype(np.float32)
+    arrays[:, 3] = 7  # cells that never change
+    fitted_on, others = arrays[:25], arrays[25:]
+    scaler = Scaler.fit(fitted_on)
+    theirs = MinMaxScaler().fit(fitted_on.reshape(25, -1))
+    for clips in (fitted_on, others):
+        expected = theirs.transform(clips.reshape(len(clips), -1)).reshape(len(clips), 68, 5, 1)
+        np.testing.assert_allclose(scaler.transform(clips), expected, atol=1e-5)
+    scaled = scaler.transform(fitted_on)
+    assert scaled.min() > -1e-5
+    assert scaled.max() < 1 + 1e-5
+
+
+def test_class_numbers_follow_the_order_of_the_task_and_not_of_the_alphabet():
+    assert encode(np.array(["female", "male", "female"]), GENDER).tolist() == [1, 0, 1]
+    assert encode(np.array(["es", "de", "en", "es"]), LANGUAGE).tolist() == [2, 0, 1, 2]
+    with pytest.raises(ValueError, match="other"):
+        encode(np.array(["male", "other"]), GENDER)

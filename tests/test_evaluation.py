@@ -1,0 +1,223 @@
+"""Metrics against scikit-learn and by hand, intervals by speaker, and the baselines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from voicetraits.evaluation import (
+    balanced_accuracy_interval,
+    collapsed,
+    confusion,
+    figures,
+    linear_baseline,
+    majority_baseline,
+    mean_and_deviation,
+    roc_points,
+)
+from voicetraits.tasks import GENDER, language
+
+LANGUAGE = language(["es", "en", "fr", "de"])
+TASKS = pytest.mark.parametrize("task", [GENDER, LANGUAGE], ids=["gender", "language"])
+
+
+def random_case(task, *, clips: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, unevenly many of each class, and probabilities that lean towards them."""
+    rng = np.random.default_rng(seed)
+    classes = len(task.classes)
+    labels = rng.choice(classes, size=clips, p=np.arange(1, classes + 1) / sum(range(classes + 1)))
+    weights = rng.random((clips, classes)) + 0.5 * np.eye(classes)[labels]
+    return labels, weights / weights.sum(axis=1, keepdims=True)
+
+
+def draw_clips(rng, *, speakers: int, clips: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, predictions and speakers; every speaker has a hit rate of their own."""
+    speaker = np.repeat(np.arange(speakers), clips)
+    labels = speaker % 2
+    hit = rng.random(len(labels)) < rng.choice([0.5, 0.9], speakers)[speaker]
+    return labels, np.where(hit, labels, 1 - labels), np.array([f"s{n}" for n in speaker])
+
+
+@TASKS
+def test_the_figures_are_those_of_scikit_learn(task):
+    labels, probabilities = random_case(task)
+    predicted = probabilities.argmax(axis=1)
+    expected = {
+        "loss": metrics.log_loss(labels, probabilities),
+        "accuracy": metrics.accuracy_score(labels, predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, predicted),
+    }
+    if task is GENDER:
+        expected["f1"] = metrics.f1_score(labels, predicted)
+        expected["roc_auc"] = metrics.roc_auc_score(labels, probabilities[:, 1])
+    else:
+        expected["macro_f1"] = metrics.f1_score(labels, predicted, average="macro")
+        recalls = metrics.recall_score(labels, predicted, average=None)
+        expected |= {f"recall_{n}": r for n, r in zip(task.classes, recalls, strict=True)}
+    found = figures(labels, probabilities, task)
+    assert found == pytest.approx(expected, abs=0.00005001)
+    assert all(value == round(value, 4) for value in found.values())
+    assert all(type(value) is float for value in found.values())
+
+
+def test_the_f1_is_that_of_voices_labelled_female():
+    assert GENDER.classes[1] == "female"
+    # Two of three found, one false alarm: precision 2/3, recall 2/3. For the others: 1/2 and 1/2.
+    labels = np.array([1, 1, 1, 0, 0])
+    female = np.array([0.9, 0.6, 0.2, 0.7, 0.1])
+    found = figures(labels, np.stack([1 - female, female], axis=1), GENDER)
+    assert found["f1"] == 0.6667
+    assert found["balanced_accuracy"] == round((2 / 3 + 1 / 2) / 2, 4)
+    assert found["roc_auc"] == round(4 / 6, 4)
+
+
+def test_one_sure_mistake_does_not_make_the_loss_infinite():
+    found = figures(np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]]), GENDER)
+    assert found["loss"] == pytest.approx(-np.log(1e-7) / 2, abs=1e-3)
+
+
+def test_a_perfect_model_scores_one_everywhere():
+    labels = np.arange(40) % 4
+    found = figures(labels, np.eye(4)[labels], LANGUAGE)
+    assert found.pop("loss") == 0
+    assert set(found.values()) == {1.0}
+
+
+@TASKS
+def test_the_interval_holds_the_value_itself(task):
+    for seed in range(5):
+        labels, probabilities = random_case(task, seed=seed)
+        predicted = probabilities.argmax(axis=1)
+        speakers = np.arange(len(labels)) // 4
+        low, high = balanced_accuracy_interval(labels, predicted, speakers, task, seed=0)
+        assert 0 <= low < metrics.balanced_accuracy_score(labels, predicted) < high <= 1
+
+
+def test_the_interval_narrows_with_more_speakers():
+    rng = np.random.default_rng(0)
+    widths = []
+    for speakers in (10, 40, 160):
+        low, high = balanced_accuracy_interval(*draw_clips(rng, speakers=speakers), GENDER, seed=0)
+        widths.append(high - low)
+    assert widths[0] > 1.5 * widths[1] > 2 * widths[2]
+
+
+def test_the_interval_does_not_narrow_with_more_clips_of_the_same_speakers():
+    rng = np.random.default_rng(0)
+    clips = draw_clips(rng, speakers=12)
+    tenfold = tuple(np.repeat(column, 10) for column in clips)
+    once = balanced_accuracy_interval(*clips, GENDER, seed=0)
+    assert balanced_accuracy_interval(*tenfold, GENDER, seed=0) == once
+    by_clip = balanced_accuracy_interval(*clips[:2], np.arange(len(clips[0])), GENDER, seed=0)
+    assert by_clip[1] - by_clip[0] < once[1] - once[0]
+
+
+def test_the_interval_is_that_of_speakers_drawn_one_by_one():
+    rng = np.random.default_rng(3)
+    labels, predicted, speakers = draw_clips(rng, speakers=14)
+    values = []
+    for _ in range(600):
+        drawn = []
+        for label in (0, 1):
+            names = np.unique(speakers[labels == label])
+            for name in rng.choice(names, size=len(names)):
+                drawn.append(np.flatnonzero(speakers == name))
+        rows = np.concatenate(drawn)
+        values.append(metrics.balanced_accuracy_score(labels[rows], predicted[rows]))
+    found = balanced_accuracy_interval(labels, predicted, speakers, GENDER, seed=0)
+    assert found == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=0.02)
+
+
+def test_the_interval_covers_the_truth_about_nineteen_times_in_twenty():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(200):
+        case = draw_clips(rng, speakers=60)
+        low, high = balanced_accuracy_interval(*case, GENDER, seed=0, draws=400)
+        covered += low <= 0.7 <= high
+    assert 175 <= covered <= 199
+
+
+def test_the_interval_depends_on_the_seed_alone():
+    case = draw_clips(np.random.default_rng(0), speakers=20)
+    found = [balanced_accuracy_interval(*case, GENDER, seed=seed) for seed in (1, 1, 2)]
+    assert found[0] == found[1] != found[2]
+    order = np.random.default_rng(5).permutation(len(case[0]))
+    shuffled = tuple(column[order] for column in case)
+    assert balanced_accuracy_interval(*shuffled, GENDER, seed=1) == found[0]
+
+
+@TASKS
+def test_the_confusion_matrix_counts_every_clip_once(task):
+    labels, probabilities = random_case(task)
+    predicted = probabilities.argmax(axis=1)
+    rows = confusion(labels, predicted, task)
+    matrix = metrics.confusion_matrix(labels, predicted)
+    assert [row["clips"] for row in rows] == matrix.ravel().tolist()
+    assert sum(row["clips"] for row in rows) == len(labels)
+    shares = matrix / matrix.sum(axis=1, keepdims=True)
+    assert [row["share"] for row in rows] == pytest.approx(shares.ravel(), abs=0.00005001)
+    pairs = [(row["actual"], row["predicted"]) for row in rows]
+    assert pairs == [(a, p) for a in task.classes for p in task.classes]
+
+
+def test_a_class_without_clips_has_an_empty_row_in_the_confusion_matrix():
+    rows = confusion(np.array([0, 0]), np.array([0, 1]), GENDER)
+    assert [row["clips"] for row in rows] == [1, 1, 0, 0]
+    assert [row["share"] for row in rows] == [0.5, 0.5, 0, 0]
+
+
+def test_the_roc_curve_goes_from_corner_to_corner_and_has_its_area():
+    labels, probabilities = random_case(GENDER)
+    points = roc_points(labels, probabilities[:, 1])
+    fpr, tpr = ([point[name] for point in points] for name in ("fpr", "tpr"))
+    assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0, 0, 1, 1)
+    assert sorted(fpr) == fpr
+    assert sorted(tpr) == tpr
+    area = metrics.roc_auc_score(labels, probabilities[:, 1])
+    assert np.trapezoid(tpr, fpr) == pytest.approx(area, abs=0.001)
+
+
+def test_a_model_with_one_answer_is_collapsed():
+    assert collapsed(np.array([[0.6, 0.4], [0.9, 0.1]]))
+    assert collapsed(np.array([[0.2, 0.5, 0.3], [0.3, 0.4, 0.3]]))
+    assert not collapsed(np.array([[0.6, 0.4], [0.4, 0.6]]))
+
+
+def test_the_linear_baseline_sees_mean_and_deviation_of_each_row():
+    arrays = np.random.default_rng(0).normal(3, 2, (5, 68, 16)).astype(np.float32)
+    found = mean_and_deviation(arrays)
+    assert found.shape == (5, 136)
+    assert found.dtype == np.float64
+    assert found[2, 7] == pytest.approx(arrays[2, 7].astype(float).mean())
+    assert found[2, 68 + 7] == pytest.approx(arrays[2, 7].astype(float).std())
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_linear_baseline_learns_what_can_be_separated(classes):
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % classes
+    arrays = rng.normal(0, 1, (120, 68, 16)).astype(np.float32)
+    for label in range(classes):
+        arrays[labels == label, 10 * label : 10 * (label + 1)] += 1
+    arrays[:, 40:] *= 1000  # rows of another scale, which say nothing
+    training, test = slice(0, 80), slice(80, 120)
+    found = linear_baseline(arrays[training], labels[training], arrays[test], seed=0)
+    assert found.shape == (40, classes)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert (found.argmax(axis=1) == labels[test]).mean() > 0.95
+
+
+def test_the_linear_baseline_finds_nothing_where_there_is_nothing():
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(0, 1, (400, 68, 4)).astype(np.float32)
+    labels = rng.integers(2, size=400)
+    found = linear_baseline(arrays[:200], labels[:200], arrays[200:], seed=0)
+    assert 0.35 < (found.argmax(axis=1) == labels[200:]).mean() < 0.65
+
+
+def test_the_majority_baseline_gives_the_shares_of_the_training_part():
+    found = majority_baseline(np.array([0, 2, 2, 2]), 3, classes=4)
+    assert found.tolist() == [[0.25, 0, 0.75, 0]] * 3
+    assert collapsed(found)
