@@ -1,0 +1,46 @@
+"""Keras on JAX, set up once before either is imported.
+
+`from voicetraits.backend import keras` is the one way in.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "jax"
+# XLA divides work by the number of cores, and with it the order of sums: one thread gives the
+# same bits on every machine with the same instruction set. Cells run beside each other instead.
+os.environ.setdefault("NPROC", "1")
+if platform.machine() in ("x86_64", "AMD64"):
+    # The same vector width on all of them.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
+# All cells compile the same few programs: keep them.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(".cache", "jax").absolute()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def _keep_freed_memory() -> None:
+    """Make the C library keep what is freed, for the next training step to use again.
+
+    Every step takes and frees some hundred megabytes. By default glibc hands them back to the
+    kernel each time, and a third of the training time goes into getting them again, page by page.
+    Elsewhere (macOS, musl) there is no mallopt, and nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    # Constants of glibc's malloc.h: one arena for all threads (M_ARENA_MAX), no allocation by
+    # mmap (M_MMAP_MAX), never trim (M_TRIM_THRESHOLD), grow by 256 MiB at a time (M_TOP_PAD).
+    for option, value in ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28)):
+        mallopt(option, value)
+
+
+_keep_freed_memory()
+
+import keras  # noqa: E402
+
+__all__ = ["keras"]

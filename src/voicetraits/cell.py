@@ -1,0 +1,107 @@
+"""One cell of the experiment: a task on one representation, from arrays to predictions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.dataset import TEST, TRAINING, encode, prepare, why_not
+from voicetraits.evaluation import linear_baseline, majority_baseline
+from voicetraits.params import Params, Representation
+from voicetraits.shards import fresh_folder, read_clips_arrays, write_array, write_table
+from voicetraits.tasks import Task
+
+WEIGHTS = "model.weights.h5"
+SCALER = "scaler.npy"
+SIDECAR = "model.json"
+PREDICTIONS = "predictions.parquet"
+USED = "used.parquet"
+LIVE = "live"
+
+
+def run_cell(
+    task: Task,
+    clips: pd.DataFrame,
+    folders: dict[str, Path],
+    params: Params,
+    *,
+    representation: Representation,
+    label: str,
+    out: Path,
+) -> str:
+    """Train a CNN and both baselines, and score the test part with all three.
+
+    Args:
+        task: The task.
+        clips: Its split table.
+        folders: Locale to the folder of its array shards.
+        params: The whole of params.yaml.
+        representation: Written to the sidecar.
+        label: Name of the cell, for progress lines.
+        out: Folder for weights, scaler, sidecar, predictions, the clips used, and dvclive's
+            folder; replaced as a whole. A cell without enough speakers leaves a sidecar that says
+            so and nothing else.
+
+    Returns:
+        One line that says what was done.
+    """
+    sidecar = {
+        "task": asdict(task),
+        "representation": representation,
+        "clip": params.clip.model_dump(),
+        "extract": params.extract.model_dump(),
+        "seed": params.seed,
+        "skipped": why_not(clips, task, params.split, by=params.protocol.split_by),
+    }
+    with fresh_folder(out) as folder:
+        if not sidecar["skipped"]:
+            _train(task, clips, folders, params, label=label, folder=folder)
+        text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
+        (folder / SIDECAR).write_text(text, encoding="utf-8")
+    if sidecar["skipped"]:
+        return f"{label}: skipped: {sidecar['skipped']}"
+    return f"{label}: trained and tested"
+
+
+def _train(
+    task: Task,
+    clips: pd.DataFrame,
+    folders: dict[str, Path],
+    params: Params,
+    *,
+    label: str,
+    folder: Path,
+) -> None:
+    # Imported here: a skipped cell need not wait for Keras.
+    from voicetraits.training import fit, predict
+
+    arrays = read_clips_arrays(clips, folders)
+    parts, scaler = prepare(clips, arrays, task, params.protocol, seed=params.seed)
+    training, test = parts[TRAINING], parts[TEST]
+    model = fit(task, parts, params.train, seed=params.seed, label=label, live_folder=folder / LIVE)
+    model.save_weights(folder / WEIGHTS)
+    write_array(folder / SCALER, np.stack([scaler.scale, scaler.offset]))
+
+    before = encode(clips.loc[clips["part"] == TRAINING, "label"].to_numpy(), task)
+    probabilities = {
+        "cnn": predict(model, test.inputs, batch_size=params.train.batch_size),
+        "linear": linear_baseline(training.raw, training.labels, test.raw, seed=params.seed),
+        "majority": majority_baseline(before, len(test.labels), classes=len(task.classes)),
+    }
+    write_table(
+        folder / PREDICTIONS,
+        pd.concat([_rows(test.clips, name, found, task) for name, found in probabilities.items()]),
+    )
+    used = pd.concat([part.clips for part in parts.values()])
+    write_table(folder / USED, used[["clip", "locale", "speaker", "gender", "label", "part"]])
+
+
+def _rows(clips: pd.DataFrame, model: str, probabilities: np.ndarray, task: Task) -> pd.DataFrame:
+    rows = clips[["clip", "locale", "speaker", "label"]].assign(model=model)
+    for number, name in enumerate(task.classes):
+        rows[name] = probabilities[:, number]
+    return rows

@@ -1,0 +1,189 @@
+"""Fit a CNN with early stopping, and write down every epoch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicetraits.backend import keras
+from voicetraits.dataset import TRAINING, VALIDATION, Part
+from voicetraits.models import build_model
+from voicetraits.params import Train
+from voicetraits.tasks import Task
+
+
+class Batches(keras.utils.PyDataset):
+    """Full batches only, because JAX compiles again for every new batch size.
+
+    Shuffled: each epoch draws a new order and leaves out the few clips that do not fill the last
+    batch. Not shuffled: the last batch is filled up with clips of weight zero.
+    """
+
+    def __init__(
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray,
+        *,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._data = (inputs, targets, weights)
+        self._batch = batch_size
+        self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
+        self.on_epoch_end()
+        if shuffle_seed is None:
+            # Keras divides a loss by all places of its batches, those of weight zero included.
+            places = len(self) * batch_size
+            self._data = (inputs, targets, weights * (places / len(inputs)))
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        clips = len(self._data[0])
+        if self._rng is not None:
+            self._batch = min(self._batch, clips)
+            self._order = self._rng.permutation(clips)[: clips // self._batch * self._batch]
+        else:
+            self._order = np.arange(clips)
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self._order) // self._batch)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
+        """Inputs, targets and weights of one batch."""
+        chosen = self._order[number * self._batch : (number + 1) * self._batch]
+        fill = self._batch - len(chosen)
+        inputs, targets, weights = (part[chosen] for part in self._data)
+        if fill:
+            inputs, targets = (
+                np.concatenate([part, np.repeat(part[:1], fill, axis=0)])
+                for part in (inputs, targets)
+            )
+            weights = np.concatenate([weights, np.zeros(fill, weights.dtype)])
+        return inputs, targets, weights
+
+
+class LogEpochs(keras.callbacks.Callback):
+    """Hand every epoch's figures to dvclive, and say now and then how far the training is."""
+
+    def __init__(self, live: Any, *, label: str, epochs: int) -> None:
+        super().__init__()
+        self._live, self._label, self._epochs = live, label, epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Log one epoch."""
+        figures = {
+            f"{VALIDATION if name.startswith('val_') else TRAINING}/{name.removeprefix('val_')}": (
+                round(float(value), 4)
+            )
+            for name, value in (logs or {}).items()
+        }
+        for name, value in figures.items():
+            self._live.log_metric(name, value)
+        self._live.next_step()
+        line = (
+            f"{self._label}: epoch {epoch + 1} of at most {self._epochs}, "
+            f"validation loss {figures[f'{VALIDATION}/loss']:.3f}"
+        )
+        if sys.stderr.isatty():
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        elif (epoch + 1) % 10 == 0:
+            print(line, file=sys.stderr, flush=True)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Leave the line of the last epoch standing."""
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def fit(
+    task: Task, parts: dict[str, Part], train: Train, *, seed: int, label: str, live_folder: Path
+) -> Any:
+    """Train a task's CNN and keep the weights of the best validation loss.
+
+    Validation clips are weighted so that every class counts the same, as in the undersampled
+    training part, without throwing any away.
+
+    Args:
+        task: The task.
+        parts: Training and validation clips.
+        train: Epochs, batch size, learning rate, warm-up and patience.
+        seed: Of initial weights and batch order.
+        label: What is trained, for the progress line.
+        live_folder: dvclive's folder; every epoch's loss and accuracy go there.
+
+    Returns:
+        The trained keras.Model.
+    """
+    from dvclive import Live
+
+    keras.utils.set_random_seed(seed)
+    model = build_model(task, frames=parts[TRAINING].inputs.shape[2])
+    model.compile(
+        optimizer=keras.optimizers.Adam(train.learning_rate),
+        loss="binary_crossentropy" if task.binary else "categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+    )
+    early_stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss",
+        patience=train.patience,
+        start_from_epoch=train.warmup,
+        restore_best_weights=True,
+    )
+    batches = {
+        name: Batches(
+            part.inputs,
+            targets(part.labels, task),
+            balanced_weights(part.labels) if name == VALIDATION else np.ones(len(part.labels)),
+            batch_size=train.batch_size,
+            shuffle_seed=seed if name == TRAINING else None,
+        )
+        for name, part in parts.items()
+        if name in (TRAINING, VALIDATION)
+    }
+    with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
+        model.fit(
+            batches[TRAINING],
+            validation_data=batches[VALIDATION],
+            epochs=train.epochs,
+            callbacks=[LogEpochs(live, label=label, epochs=train.epochs), early_stopping],
+            verbose=0,
+            shuffle=False,
+        )
+    return model
+
+
+def targets(labels: np.ndarray, task: Task) -> np.ndarray:
+    """Class numbers as the network's targets: (clips, 1) for a sigmoid, else one-hot."""
+    if task.binary:
+        return labels[:, None].astype(np.float32)
+    return keras.utils.to_categorical(labels, len(task.classes))
+
+
+def balanced_weights(labels: np.ndarray) -> np.ndarray:
+    """Weights of mean 1 under which every class that is there counts the same."""
+    classes, counts = np.unique(labels, return_counts=True)
+    weight = dict(zip(classes, len(labels) / (len(classes) * counts), strict=True))
+    return np.array([weight[label] for label in labels])
+
+
+def predict(model: Any, inputs: np.ndarray, *, batch_size: int) -> np.ndarray:
+    """Class probabilities of scaled clips.
+
+    Args:
+        model: A trained CNN.
+        inputs: Shape (clips, 68, frames, 1).
+        batch_size: Clips at a time; every batch is filled up to it.
+
+    Returns:
+        Shape (clips, classes), float64; rows sum to one.
+    """
+    ones = np.ones(len(inputs))
+    batches = Batches(inputs, ones, ones, batch_size=batch_size)
+    outputs = model.predict(batches, verbose=0)[: len(inputs)].astype(np.float64)
+    return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs

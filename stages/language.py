@@ -1,0 +1,31 @@
+"""Train and test the language CNN of all locales on one representation."""
+
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from stages._run import run
+from voicetraits.cell import run_cell
+from voicetraits.params import Representation, load_params
+from voicetraits.tasks import language
+
+
+def main(representation: str) -> None:
+    """Read data/splits/language.parquet and the arrays; write models/language/<representation>/."""
+    params = load_params()
+    print(
+        run_cell(
+            language(params.locales),
+            pd.read_parquet("data/splits/language.parquet"),
+            {locale: Path("data", representation, locale) for locale in params.locales},
+            params,
+            representation=cast(Representation, representation),
+            label=f"language {representation}",
+            out=Path("models/language", representation),
+        )
+    )
+
+
+if __name__ == "__main__":
+    run(main)

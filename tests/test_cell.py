@@ -1,0 +1,151 @@
+"""One cell: what it writes, that every row belongs to its clip, and what a skipped one leaves."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import LoudestRow, folder_bytes, split_and_arrays
+
+from voicetraits.cell import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS, run_cell
+from voicetraits.dataset import TEST, TRAINING, VALIDATION, Scaler, prepare
+from voicetraits.shards import read_clips_arrays
+from voicetraits.tasks import GENDER, language
+
+ENOUGH = {("es", "male"): 12, ("es", "female"): 6}
+TOO_FEW = {("es", "male"): 12, ("es", "female"): 2}
+
+
+@pytest.fixture
+def run(edited_params, tmp_path):
+    """A function that runs a cell on so many speakers; returns its line, split table and parts."""
+    params = edited_params(
+        clip={"sample_rate": 16000, "seconds": 3.4},
+        extract={"window": 0.05, "frames": 68},
+        split={"test": 0.3, "validation": 0.2, "min_speakers": 4},
+        protocol={"split_by": "speaker", "undersample": "training", "scale": "training"},
+    )
+
+    def run(task, speakers, *, out="cell"):
+        split, folders = split_and_arrays(task, params, tmp_path / "arrays", speakers=speakers)
+        line = run_cell(
+            task,
+            split,
+            folders,
+            params,
+            representation="features",
+            label="es-features",
+            out=tmp_path / out,
+        )
+        if "skipped" in line:
+            return line, split, {}
+        arrays = read_clips_arrays(split, folders)
+        parts, _ = prepare(split, arrays, task, params.protocol, seed=params.seed)
+        return line, split, parts
+
+    return run
+
+
+def test_a_skipped_cell_leaves_the_reason_and_nothing_else(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "voicetraits.training", None)  # no wait for Keras either
+    line, *_ = run(GENDER, TOO_FEW)
+    reason = "12 male, 2 female speakers, 4 of each needed"
+    assert line == f"es-features: skipped: {reason}"
+    assert [path.name for path in (tmp_path / "cell").iterdir()] == [SIDECAR]
+    sidecar = json.loads((tmp_path / "cell" / SIDECAR).read_text(encoding="utf-8"))
+    assert sidecar["skipped"] == reason
+
+
+def test_the_sidecar_says_what_a_model_needs_to_be_built_again(run, tmp_path, without_keras):
+    run(GENDER, ENOUGH)
+    sidecar = json.loads((tmp_path / "cell" / SIDECAR).read_text(encoding="utf-8"))
+    assert sidecar["skipped"] == ""
+    assert sidecar["representation"] == "features"
+    assert sidecar["task"]["name"] == "gender"
+    assert sidecar["task"]["classes"] == ["male", "female"]
+    assert sidecar["clip"] == {"sample_rate": 16000, "seconds": 3.4}
+    assert sidecar["extract"] == {"window": 0.05, "frames": 68}
+
+
+def test_a_trained_cell_has_all_its_files(run, tmp_path, without_keras):
+    line, *_ = run(GENDER, ENOUGH)
+    assert line == "es-features: trained and tested"
+    names = {path.name for path in (tmp_path / "cell").iterdir()}
+    assert names == {WEIGHTS, SCALER, SIDECAR, PREDICTIONS, USED, LIVE}
+
+
+@pytest.mark.parametrize(
+    ("task", "speakers"),
+    [
+        (GENDER, ENOUGH),
+        (
+            language(["es", "en", "fr"]),
+            {("es", "male"): 8, ("en", ""): 5, ("fr", "female"): 6, ("en", "female"): 1},
+        ),
+    ],
+    ids=["gender", "language"],
+)
+def test_every_test_clip_has_its_own_prediction_from_every_model(
+    run, tmp_path, without_keras, task, speakers
+):
+    _, split, parts = run(task, speakers)
+    found = pd.read_parquet(tmp_path / "cell" / PREDICTIONS)
+    test = split[split["part"] == TEST]
+    assert found["model"].unique().tolist() == ["cnn", "linear", "majority"]
+    classes = list(task.classes)
+    for _, rows in found.groupby("model"):
+        assert rows["clip"].tolist() == test["clip"].tolist()
+        assert rows["label"].tolist() == test["label"].tolist()
+        assert rows["speaker"].tolist() == test["speaker"].tolist()
+        np.testing.assert_allclose(rows[classes].sum(axis=1), 1, atol=1e-6)
+    of_model = {model: rows[classes].to_numpy() for model, rows in found.groupby("model")}
+    expected = LoudestRow(len(classes)).predict(parts[TEST].inputs)
+    np.testing.assert_allclose(of_model["cnn"], expected)
+    right = of_model["linear"].argmax(axis=1) == [classes.index(n) for n in test["label"]]
+    assert right.mean() > 0.8
+    # As frequent as before undersampling: the largest class of the corpus wins.
+    shares = split.loc[split["part"] == TRAINING, "label"].value_counts(normalize=True)
+    assert (of_model["majority"] == shares[classes].to_numpy()).all()
+
+
+def test_the_clips_used_are_those_left_by_undersampling(run, tmp_path, without_keras):
+    _, split, parts = run(GENDER, ENOUGH)
+    used = pd.read_parquet(tmp_path / "cell" / USED)
+    for name in (TRAINING, VALIDATION, TEST):
+        found = used.loc[used["part"] == name, "clip"].tolist()
+        assert found == parts[name].clips["clip"].tolist()
+    training = used[used["part"] == TRAINING]
+    assert training["label"].value_counts().nunique() == 1
+    assert len(training) < (split["part"] == TRAINING).sum()
+
+
+def test_the_stored_scaler_gives_the_inputs_back(run, tmp_path, without_keras):
+    _, _, parts = run(GENDER, ENOUGH)
+    scaler = Scaler(*np.load(tmp_path / "cell" / SCALER))
+    np.testing.assert_array_equal(scaler.transform(parts[TEST].raw), parts[TEST].inputs)
+
+
+def test_a_cell_gives_the_same_bytes_again(run, tmp_path, without_keras):
+    run(GENDER, ENOUGH, out="one")
+    run(GENDER, ENOUGH, out="two")
+    assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "two")
+
+
+def test_a_cell_is_replaced_as_a_whole_or_not_at_all(run, tmp_path, without_keras, monkeypatch):
+    run(GENDER, ENOUGH)
+    before = folder_bytes(tmp_path / "cell")
+    with monkeypatch.context() as patch:
+
+        def fails(*_, **__):
+            raise RuntimeError("out of memory")
+
+        patch.setattr(sys.modules["voicetraits.training"], "fit", fails)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            run(GENDER, ENOUGH)
+    assert folder_bytes(tmp_path / "cell") == before
+    run(GENDER, TOO_FEW)
+    assert list(folder_bytes(tmp_path / "cell")) == [SIDECAR]
+    assert not list(tmp_path.glob(".*"))

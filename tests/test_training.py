@@ -1,0 +1,291 @@
+"""The CNNs, their batches, and training: as designed, reproducible, and able to learn.
+
+All tests that need Keras are here: it takes seconds to import and more to compile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import folder_bytes
+
+from voicetraits.backend import keras
+from voicetraits.dataset import TEST, TRAINING, VALIDATION, Part
+from voicetraits.models import HalvingPool, build_model
+from voicetraits.params import Train
+from voicetraits.tasks import GENDER, language
+from voicetraits.training import Batches, LogEpochs, balanced_weights, fit, predict, targets
+
+LANGUAGE = language(["es", "en", "fr", "de"])
+FRAMES = 16  # the fewest that four poolings leave something of
+TRAIN = Train(epochs=30, batch_size=4, learning_rate=0.001, warmup=8, patience=5)
+
+
+def separable(labels: list[int], *, seed: int, mislabelled: int = 0) -> Part:
+    """Clips whose class shows in which rows are loud; the last few carry a wrong label."""
+    rng = np.random.default_rng(seed)
+    truth = np.array(labels)
+    raw = rng.uniform(0, 0.3, (len(truth), 68, FRAMES)).astype(np.float32)
+    for clip, label in enumerate(truth):
+        raw[clip, 16 * label : 16 * (label + 1)] += 0.5
+    given = truth.copy()
+    if mislabelled:
+        given[-mislabelled:] = 1 - given[-mislabelled:]
+    return Part(pd.DataFrame(index=range(len(truth))), raw, raw[..., None], given)
+
+
+PARTS = {
+    TRAINING: separable([0, 1] * 12, seed=1),
+    # Uneven classes and a number that fills no batch; wrong labels, so that a model that grows
+    # ever surer of itself gets worse here.
+    VALIDATION: separable([0] * 8 + [1] * 5, seed=2, mislabelled=2),
+    TEST: separable([0, 1] * 5 + [0], seed=3),
+}
+
+
+def history(live_folder, part: str, name: str) -> np.ndarray:
+    table = pd.read_csv(live_folder / "plots" / "metrics" / part / f"{name}.tsv", sep="\t")
+    assert table["step"].tolist() == list(range(len(table)))
+    return table[name].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A gender CNN and dvclive's folder of its training."""
+    live_folder = tmp_path_factory.mktemp("trained") / "live"
+    model = fit(GENDER, PARTS, TRAIN, seed=5, label="es-features", live_folder=live_folder)
+    return model, live_folder
+
+
+def test_keras_runs_on_jax():
+    assert keras.backend.backend() == "jax"
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 68, 68, 3), (3, 17, 9, 2), (1, 2, 2, 1), (2, 8, 5, 4), (1, 3, 12, 1)]
+)
+def test_the_pooling_gives_what_max_pooling_gives(shape):
+    inputs = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+    found = np.asarray(HalvingPool()(inputs))
+    np.testing.assert_array_equal(found, np.asarray(keras.layers.MaxPooling2D(2)(inputs)))
+    assert HalvingPool().compute_output_shape(shape) == found.shape
+
+
+def layers_of(model: Any) -> list[tuple[str, tuple[int, ...]]]:
+    return [(type(layer).__name__, layer.output.shape[1:]) for layer in model.layers]
+
+
+BLOCKS = [
+    ("InputLayer", (68, 68, 1)),
+    ("Conv2D", (68, 68, 16)),
+    ("BatchNormalization", (68, 68, 16)),
+    ("HalvingPool", (34, 34, 16)),
+    ("Conv2D", (34, 34, 32)),
+    ("BatchNormalization", (34, 34, 32)),
+    ("HalvingPool", (17, 17, 32)),
+    ("Conv2D", (17, 17, 64)),
+    ("BatchNormalization", (17, 17, 64)),
+    ("HalvingPool", (8, 8, 64)),
+    ("Conv2D", (8, 8, 128)),
+    ("BatchNormalization", (8, 8, 128)),
+    ("HalvingPool", (4, 4, 128)),
+    ("Flatten", (2048,)),
+]
+# 3 x 3 x channels in x filters + filters, and four numbers a filter of batch normalisation.
+BLOCK_PARAMETERS = sum(
+    9 * before * filters + filters + 4 * filters
+    for before, filters in ((1, 16), (16, 32), (32, 64), (64, 128))
+)
+
+
+def test_the_gender_network_is_the_one_of_the_design():
+    model = build_model(GENDER, frames=68)
+    assert layers_of(model) == [*BLOCKS, ("Dense", (64,)), ("Dense", (1,))]
+    assert model.count_params() == BLOCK_PARAMETERS + (2048 * 64 + 64) + (64 + 1) == 229_313
+    assert activations(model) == ["relu"] * 5 + ["sigmoid"]
+    assert kernels(model) == {(3, 3)}
+
+
+def test_the_language_network_is_the_one_of_the_design():
+    model = build_model(LANGUAGE, frames=68)
+    assert layers_of(model) == [*BLOCKS, ("Dense", (128,)), ("Dense", (32,)), ("Dense", (4,))]
+    dense = (2048 * 128 + 128) + (128 * 32 + 32) + (32 * 4 + 4)
+    assert model.count_params() == BLOCK_PARAMETERS + dense == 364_644
+    assert activations(model) == ["relu"] * 6 + ["softmax"]
+
+
+def activations(model: Any) -> list[str]:
+    return [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+
+
+def kernels(model: Any) -> set[tuple[int, int]]:
+    return {layer.kernel_size for layer in model.layers if hasattr(layer, "kernel_size")}
+
+
+def batches_of(clips: int, batch_size: int, **options: Any) -> Batches:
+    """Batches of clips whose input, target and weight say which clip they are."""
+    number = np.arange(clips, dtype=np.float32)
+    inputs = np.tile(number[:, None, None, None], (1, 2, 2, 1))
+    return Batches(inputs, number[:, None], 1 + number, batch_size=batch_size, **options)
+
+
+@pytest.mark.parametrize(("clips", "size"), [(12, 4), (13, 4), (3, 4), (1, 4), (5, 1)])
+def test_unshuffled_batches_are_full_and_hold_every_clip_once_in_order(clips, size):
+    batches = batches_of(clips, size)
+    inputs, targets, weights = (
+        np.concatenate(part)
+        for part in zip(*(batches[number] for number in range(len(batches))), strict=True)
+    )
+    assert len(batches) == -(-clips // size)
+    assert inputs.shape == (len(batches) * size, 2, 2, 1)
+    assert inputs[:clips, 0, 0, 0].tolist() == list(range(clips))
+    assert targets[:clips, 0].tolist() == list(range(clips))
+    assert (weights[clips:] == 0).all()
+    # In proportion to what was given, and so that filling up does not change the mean.
+    np.testing.assert_allclose(weights[:clips] / weights[0], 1 + np.arange(clips))
+    assert weights.mean() == pytest.approx(np.mean(1 + np.arange(clips)))
+
+
+@pytest.mark.parametrize(("clips", "size"), [(12, 4), (13, 4), (3, 4), (5, 1)])
+def test_shuffled_batches_are_full_and_hold_no_clip_twice(clips, size):
+    batches = batches_of(clips, size, shuffle_seed=0)
+    size = min(size, clips)
+    assert len(batches) == clips // size
+    seen = []
+    for number in range(len(batches)):
+        inputs, targets, weights = batches[number]
+        assert len(inputs) == len(targets) == len(weights) == size
+        np.testing.assert_array_equal(inputs[:, 0, 0, 0], targets[:, 0])
+        np.testing.assert_array_equal(weights, 1 + targets[:, 0])
+        seen += targets[:, 0].tolist()
+    assert len(set(seen)) == len(seen) == clips // size * size
+
+
+def test_every_epoch_has_a_new_order_that_the_seed_decides():
+    def orders(seed: int) -> list[list[float]]:
+        batches = batches_of(30, 30, shuffle_seed=seed)
+        found = []
+        for _ in range(3):
+            found.append(batches[0][1][:, 0].tolist())
+            batches.on_epoch_end()
+        return found
+
+    assert orders(1) == orders(1)
+    assert orders(1) != orders(2)
+    assert len({tuple(order) for order in orders(1)}) == 3
+
+
+def test_targets_fit_the_end_of_the_network():
+    labels = np.array([1, 0, 3])
+    assert targets(labels[:2], GENDER).tolist() == [[1.0], [0.0]]
+    assert targets(labels, LANGUAGE).tolist() == np.eye(4)[labels].tolist()
+
+
+def test_weights_make_every_class_count_the_same():
+    labels = np.array([0, 0, 0, 0, 0, 2, 2, 3])
+    weights = balanced_weights(labels)
+    assert weights.mean() == pytest.approx(1)
+    assert np.bincount(labels, weights=weights)[[0, 2, 3]] == pytest.approx(8 / 3)
+    assert balanced_weights(np.zeros(4, int)).tolist() == [1, 1, 1, 1]
+
+
+def test_a_separable_problem_is_learned(trained):
+    model, live_folder = trained
+    test = PARTS[TEST]
+    found = predict(model, test.inputs, batch_size=4)
+    assert (found.argmax(axis=1) == test.labels).all()
+    assert history(live_folder, TRAINING, "accuracy")[-1] > 0.95
+
+
+def test_every_epoch_is_written_down(trained):
+    _, live_folder = trained
+    curves = [
+        history(live_folder, part, name)
+        for part in (TRAINING, VALIDATION)
+        for name in ("loss", "accuracy")
+    ]
+    assert len({len(curve) for curve in curves}) == 1
+    assert all(np.isfinite(curve).all() for curve in curves)
+    assert set(folder_bytes(live_folder)) == {
+        "metrics.json",
+        *(f"plots/metrics/{p}/{n}.tsv" for p in PARTS if p != TEST for n in ("loss", "accuracy")),
+    }
+
+
+def test_training_stops_early_and_keeps_the_best_weights_after_the_warmup(trained):
+    model, live_folder = trained
+    curve = history(live_folder, VALIDATION, "loss")
+    best = TRAIN.warmup + curve[TRAIN.warmup :].argmin()
+    assert len(curve) == best + 1 + TRAIN.patience < TRAIN.epochs
+    assert curve[-1] > curve[best]
+
+    # The written loss is the mean over the clips, every class counting the same.
+    validation = PARTS[VALIDATION]
+    likelihood = predict(model, validation.inputs, batch_size=4)[
+        np.arange(len(validation.labels)), validation.labels
+    ]
+    by_class = [-np.log(likelihood[validation.labels == label]).mean() for label in (0, 1)]
+    assert np.mean(by_class) == pytest.approx(curve[best], abs=0.001)
+
+
+def test_training_twice_gives_the_same_bits(trained, tmp_path):
+    model, live_folder = trained
+    again = fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
+    assert folder_bytes(tmp_path / "live") == folder_bytes(live_folder)
+    for found, expected in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_predictions_come_in_the_order_of_the_clips_and_do_not_depend_on_the_batch(trained):
+    model, _ = trained
+    inputs = PARTS[VALIDATION].inputs
+    found = predict(model, inputs, batch_size=4)
+    assert found.shape == (13, 2)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(found[:, 1], np.asarray(model(inputs))[:, 0], atol=1e-5)
+    order = np.random.default_rng(0).permutation(13)
+    np.testing.assert_allclose(predict(model, inputs[order], batch_size=4), found[order], atol=1e-5)
+    assert predict(model, inputs[:1], batch_size=4) == pytest.approx(found[:1], abs=1e-5)
+
+
+def test_four_languages_are_trained_and_predicted(tmp_path):
+    parts = {name: separable([0, 1, 2, 3] * 4, seed=n) for n, name in enumerate(PARTS)}
+    train = Train(epochs=12, batch_size=4, learning_rate=0.001, warmup=20, patience=1)
+    model = fit(LANGUAGE, parts, train, seed=1, label="features", live_folder=tmp_path / "live")
+    # A warm-up that is never over: all epochs are run, and the last weights stay.
+    assert len(history(tmp_path / "live", TRAINING, "loss")) == 12
+    found = predict(model, parts[TEST].inputs, batch_size=4)
+    assert found.shape == (16, 4)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert (found.argmax(axis=1) == parts[TEST].labels).mean() > 0.9
+
+
+def test_a_piped_run_says_every_tenth_epoch_how_far_it_is(capsys):
+    class Recorder:
+        def __init__(self) -> None:
+            self.logged: list[tuple[str, float]] = []
+            self.steps = 0
+
+        def log_metric(self, name: str, value: float) -> None:
+            self.logged.append((name, value))
+
+        def next_step(self) -> None:
+            self.steps += 1
+
+    live = Recorder()
+    callback = LogEpochs(live, label="es-features", epochs=40)
+    for epoch in range(25):
+        callback.on_epoch_end(epoch, {"loss": 0.25, "val_loss": 1 / (epoch + 1)})
+    callback.on_train_end()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "es-features: epoch 10 of at most 40, validation loss 0.100",
+        "es-features: epoch 20 of at most 40, validation loss 0.050",
+    ]
+    assert live.steps == 25
+    assert live.logged[:2] == [("training/loss", 0.25), ("validation/loss", 1.0)]
