@@ -1,0 +1,334 @@
+"""The pictures show the numbers they are given, and the same data gives the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from stages import explore
+from voicetraits.corpus.table import CLIP_COLUMNS, write_clips
+from voicetraits.plots import count_plots, example_clip, language_summary, message, save
+from voicetraits.results_plot import results
+
+ROOT = Path(__file__).parents[1]
+SPEAKERS = ("5f0c", "6a1d", "7b2e", "8c3f")
+
+
+def clip_table() -> pd.DataFrame:
+    """Seven clips: four of a first speaker, and one each of three others."""
+    speaker = [SPEAKERS[0]] * 4 + list(SPEAKERS[1:])
+    return pd.DataFrame(
+        {
+            "clip": [f"clip_{number}.mp3" for number in range(7)],
+            "speaker": speaker,
+            "gender": ["female"] * 4 + ["male", "other", ""],
+            "age": ["twenties"] * 4 + ["fourties", "", "centenarian"],
+            "accent": ["México"] * 4 + ["$a_1$", "", "a name that is far too long for a bar chart"],
+            "duration": [1.0, 2.0, 2.0, 3.0, 4.0, 5.0, np.nan],
+            "excluded": ["", "", "", "over the speaker's cap", "", "", "no file name"],
+        }
+    )
+
+
+def panel(figure: Figure, title: str) -> Axes:
+    return next(axes for axes in figure.axes if axes.get_title(loc="left").startswith(title))
+
+
+def bars(axes: Axes) -> dict[str, tuple[float, ...]]:
+    """Lengths of the bars by name: (before, after), or (count,)."""
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    drawn = axes.patches[: len(axes.patches) // len(names) * len(names)]
+    lengths = np.array([bar.get_width() for bar in drawn]).reshape(-1, len(names))
+    return dict(zip(names, map(tuple, lengths.T), strict=True))
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def size_of(figure: Figure, path: Path) -> int:
+    save(figure, path)
+    return path.stat().st_size
+
+
+def test_bars_are_as_long_as_the_counts_before_and_after_selection() -> None:
+    figure = count_plots(clip_table(), "es")
+    assert bars(panel(figure, "Gender")) == {
+        "female": (4, 3),
+        "male": (1, 1),
+        "other": (1, 1),
+        "not given": (1, 0),
+    }
+    assert bars(panel(figure, "Age")) == {
+        "20 to 29": (4, 3),
+        "40 to 49": (1, 1),
+        "centenarian": (1, 0),
+        "not given": (1, 1),
+    }
+    assert bars(panel(figure, "Speakers by")) == {
+        "1": (3, 2),
+        "2": (0, 0),
+        "3": (0, 1),
+        "4": (1, 0),
+    }
+    assert bars(panel(figure, "Clips not selected")) == {
+        "no file name": (1,),
+        "over the speaker's cap": (1,),
+    }
+
+
+def test_counts_are_written_at_the_bars_and_in_the_title() -> None:
+    figure = count_plots(clip_table(), "es")
+    assert "es: 7 clips in the corpus, 5 selected" in texts(figure)
+    written = [text.get_text().strip() for text in panel(figure, "Gender").texts]
+    assert written == ["4 → 3", "1", "1", "1 → 0"]
+
+
+def test_durations_are_counted_once_each_and_the_unknown_are_mentioned() -> None:
+    axes = panel(count_plots(clip_table(), "es"), "Duration")
+    before, after = (sum(bar.get_height() for bar in drawn) for drawn in axes.containers)
+    assert (before, after) == (6, 5)
+    assert "1 unknown" in axes.get_xlabel()
+
+
+def test_an_endless_recording_does_not_squeeze_the_others() -> None:
+    table = pd.concat([clip_table()] * 30, ignore_index=True)
+    table.loc[0, "duration"] = 3000.0
+    axes = panel(count_plots(table, "es"), "Duration")
+    assert axes.get_xlim()[1] < 10
+    assert sum(bar.get_height() for bar in axes.containers[0]) == 180
+    assert "1 longer" in axes.get_xlabel()
+
+
+def test_rare_accents_share_a_bar_and_long_names_are_shortened() -> None:
+    table = pd.DataFrame({"accent": [f"accent {n:02}" for n in range(12) for _ in range(20 - n)]})
+    table["accent"] = table["accent"].replace(
+        "accent 00", "one   very long accent name that goes on"
+    )
+    table = table.assign(speaker="s", gender="male", age="", duration=1.0, excluded="")
+    drawn = bars(panel(count_plots(table, "en"), "Accent"))
+    assert len(drawn) == 9
+    assert next(iter(drawn)) == "one very long accent name…"
+    assert drawn["other accents"] == (12 + 11 + 10 + 9,) * 2
+    assert sum(before for before, _ in drawn.values()) == len(table)
+
+
+def test_many_clips_per_speaker_are_drawn_as_ranges() -> None:
+    table = pd.DataFrame({"speaker": ["a"] * 30 + ["b"] * 3 + ["c"] + [""]})
+    table = table.assign(gender="male", age="", accent="", duration=1.0, excluded="")
+    drawn = bars(panel(count_plots(table, "en"), "Speakers by"))
+    assert {name: count[0] for name, count in drawn.items() if count[0]} == {
+        "1": 1,
+        "2 to 4": 1,
+        "20 to 30": 1,
+    }
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_a_table_without_labels_or_without_rows_is_drawn(rows: int, tmp_path: Path) -> None:
+    table = clip_table().head(rows).assign(gender="", age="", accent="", duration=np.nan)
+    figure = count_plots(table, "fr")
+    assert size_of(figure, tmp_path / "counts.png") > 0
+    if rows:
+        assert bars(panel(figure, "Accent")).keys() == {"not given"}
+
+
+def test_no_speaker_and_no_file_name_is_written_in_a_picture() -> None:
+    written = " ".join(texts(count_plots(clip_table(), "es")))
+    assert "clip_" not in written
+    assert not any(speaker in written for speaker in SPEAKERS)
+
+
+def noise(seconds: float) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 0.1, int(16000 * seconds)).astype(np.float32)
+
+
+def test_waveform_and_spectrogram_share_the_time_axis() -> None:
+    figure = example_clip(noise(1.5), 16000, locale="de", label="male")
+    waveform, spectrogram = figure.axes[:2]
+    assert waveform.get_xlim() == spectrogram.get_xlim() == (0, 1.5)
+    assert spectrogram.get_ylim() == (0, 8)
+    assert "de: voice labelled male by the speaker, 1.5 s" in texts(figure)
+
+
+def test_a_tone_stands_at_its_frequency() -> None:
+    tone = np.sin(2 * np.pi * 2000 * np.arange(16000) / 16000).astype(np.float32)
+    image = example_clip(tone, 16000, locale="de", label="male").axes[1].images[0]
+    loudest = np.asarray(image.get_array()).mean(axis=1)
+    assert 8000 * loudest.argmax() / (len(loudest) - 1) == pytest.approx(2000, abs=32)
+
+
+@pytest.mark.parametrize("signal", [np.zeros(8000, np.float32), np.ones(1, np.float32)])
+def test_silence_and_a_single_sample_can_be_drawn(signal: np.ndarray, tmp_path: Path) -> None:
+    figure = example_clip(signal, 8000, locale="de", label="male")
+    assert size_of(figure, tmp_path / "clip.png") > 0
+
+
+def summary_table() -> pd.DataFrame:
+    rows = [
+        ("es", "female", "before", 20, 4),
+        ("es", "male", "before", 50, 9),
+        ("en", "female", "before", 30, 5),
+        ("es", "female", "after", 20, 4),
+        ("es", "male", "after", 20, 8),
+    ]
+    return pd.DataFrame(rows, columns=["locale", "gender", "stage", "clips", "speakers"])
+
+
+def test_undersampling_is_told_in_bars_and_in_the_title() -> None:
+    figure = language_summary(summary_table())
+    assert bars(panel(figure, "Clips")) == {
+        "es  female": (20, 20),
+        "es  male": (50, 20),
+        "en  female": (30, 0),
+    }
+    assert bars(panel(figure, "Speakers"))["es  male"] == (9, 8)
+    assert "Undersampling keeps 40 of 100 clips, from 12 of 18 speakers" in texts(figure)
+
+
+def result_rows() -> pd.DataFrame:
+    rows = [
+        ("gender", "es-features", "cnn", 0.81, 0.75, 0.86, "ok", ""),
+        ("gender", "es-features", "linear", 0.72, 0.66, 0.78, "ok", ""),
+        ("gender", "es-features", "majority", 0.5, 0.5, 0.5, "ok", ""),
+        ("gender", "es-spectrogram", "cnn", 0.52, 0.46, 0.58, "ok", ""),
+        ("gender", "es-spectrogram", "linear", 0.6, 0.54, 0.66, "ok", ""),
+        ("gender", "es-spectrogram", "majority", 0.5, 0.5, 0.5, "ok", ""),
+        ("gender", "fr-features", None, None, None, None, "skipped", "1 female speaker"),
+        ("language", "features", "cnn", 0.63, 0.6, 0.67, "ok", ""),
+        ("language", "features", "linear", 0.55, 0.5, 0.6, "ok", ""),
+        ("language", "features", "majority", 0.2, 0.2, 0.2, "ok", ""),
+    ]
+    columns = ["task", "cell", "model", "value", "low", "high", "status", "reason"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_dots_intervals_and_chance_stand_where_the_values_are() -> None:
+    gender, language = results(result_rows(), languages=5).axes
+    drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in gender.lines]
+    for value in ((0.81,), (0.75, 0.86), (0.72,), (0.66, 0.78), (0.52,), (0.46, 0.58)):
+        assert drawn.count(value) == 1
+    assert drawn.count((0.5, 0.5)) == 3  # chance, and the majority class of two cells
+    assert {text.get_text() for text in gender.texts} >= {"chance 0.50", "0.81", "0.72", "es", "fr"}
+    assert {text.get_text() for text in language.texts} >= {"chance 0.20", "0.63"}
+
+
+def test_a_cell_counts_as_better_only_with_its_whole_interval_above_chance() -> None:
+    gender, language = results(result_rows(), languages=5).axes
+    assert gender.get_title(loc="left") == "Gender: CNN better than chance in 1 of 2 cells"
+    assert language.get_title(loc="left") == "Language: CNN better than chance in 1 of 1 cells"
+
+
+def test_a_skipped_cell_keeps_its_row_and_gives_its_reason() -> None:
+    gender = results(result_rows(), languages=5).axes[0]
+    assert len(gender.get_yticklabels()) == 3
+    assert "skipped: 1 female speaker" in [text.get_text() for text in gender.texts]
+
+
+def test_results_without_any_trained_cell_are_drawn(tmp_path: Path) -> None:
+    rows = result_rows()
+    bare = rows.loc[rows["status"] == "skipped", ["task", "cell", "status", "reason"]]
+    skipped = results(bare, languages=4)
+    assert skipped.axes[0].get_title(loc="left") == "Gender: no cell could be trained"
+    assert size_of(skipped, tmp_path / "skipped.png") > 0
+    assert "no results yet" in texts(results(pd.DataFrame(), languages=4))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: count_plots(clip_table(), "es"),
+        lambda: example_clip(noise(10), 16000, locale="es", label="female"),
+        lambda: language_summary(summary_table()),
+        lambda: results(result_rows(), languages=5),
+    ],
+    ids=["counts", "example", "summary", "results"],
+)
+def test_the_bytes_depend_on_the_data_alone_and_are_few(draw, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    first, second = tmp_path / "first.png", tmp_path / "deep" / "second.png"
+    save(draw(), first)
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        save(draw(), second)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_size < 200_000
+    assert sorted(path.name for path in tmp_path.rglob("*.png*")) == ["first.png", "second.png"]
+
+
+def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
+    code = (
+        "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
+        "from voicetraits.plots import message, save\n"
+        "save(message('no example'), sys.argv[1])\n"
+        "assert matplotlib.rcParams.copy() == before\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.png")], check=True)
+    assert "no example" in texts(message("no example"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with a corpus of three clips: broken, 0.5 s and 1 s."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    clips = tmp_path / "data/sample/es/clips"
+    clips.mkdir(parents=True)
+    (clips.parent / "validated.tsv").write_text("client_id\tpath\n")
+    (clips / "broken.wav").write_bytes(b"RIFF, but not really")
+    for name, seconds in (("half.wav", 0.5), ("one.wav", 1.0)):
+        soundfile.write(clips / name, noise(seconds), 16000)
+    return tmp_path
+
+
+def write_table(clips: dict[str, float], *, gender: str = "female") -> None:
+    table = pd.DataFrame({"clip": list(clips), "duration": list(clips.values())})
+    table = table.assign(speaker="5f0c", gender=gender, age="", accent="", excluded="")
+    write_clips(table[CLIP_COLUMNS.names], "data/clips/es.parquet")
+
+
+def test_explore_takes_the_decodable_clip_nearest_to_the_median(project: Path) -> None:
+    write_table({"broken.wav": 0.9, "half.wav": 0.5, "one.wav": 1.0})
+    explore.main("es")
+    assert soundfile.info("data/example/es.wav").duration == pytest.approx(1.0)
+    assert Path("plots/explore/es/example.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("plots/explore/es/counts.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_explore_gives_the_same_bytes_again(project: Path) -> None:
+    write_table({"half.wav": np.nan, "one.wav": np.nan})
+    outputs = ["plots/explore/es/counts.png", "plots/explore/es/example.png", "data/example/es.wav"]
+    explore.main("es")
+    first = [Path(output).read_bytes() for output in outputs]
+    explore.main("es")
+    assert [Path(output).read_bytes() for output in outputs] == first
+
+
+@pytest.mark.parametrize(
+    ("clips", "gender"),
+    [
+        ({}, "female"),
+        ({"one.wav": 1.0}, ""),
+        ({"broken.wav": 1.0, "missing.wav": 2.0}, "female"),
+    ],
+    ids=["empty table", "no label", "not decodable"],
+)
+def test_explore_writes_every_output_without_an_example(
+    clips: dict[str, float], gender: str, project: Path
+) -> None:
+    write_table(clips, gender=gender)
+    explore.main("es")
+    assert soundfile.info("data/example/es.wav").duration == pytest.approx(0.1)
+    assert not soundfile.read("data/example/es.wav")[0].any()
+    for name in ("counts", "example"):
+        assert Path(f"plots/explore/es/{name}.png").read_bytes().startswith(b"\x89PNG")

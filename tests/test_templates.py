@@ -1,0 +1,188 @@
+"""The plots of `dvc plots`: templates that DVC can fill and Vega can draw, on an offline page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vl_convert
+from dvc_render import VegaRenderer
+from dvc_render.html import HTML
+
+from voicetraits.plots_page import main, plots_page
+
+TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
+CELLS = [(locale, kind) for locale in ("es", "en") for kind in ("features", "spectrogram")]
+OLDEST, *_, NEWEST = vl_convert.get_vegalite_versions()
+REVISIONS = ("HEAD", "workspace")
+AXES = {
+    "history": ("epoch", "loss"),
+    "roc": ("fpr", "tpr"),
+    "confusion": ("predicted", "actual"),
+}
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    """One row per point of one cell, as the summarise stage writes them."""
+    if name == "history":
+        return [
+            {"epoch": epoch, "part": part, "loss": 1 / epoch}
+            for epoch in (1, 2, 3)
+            for part in ("training", "validation")
+        ]
+    if name == "roc":
+        points = ((0, 0), (0, 0.6), (0.4, 0.9), (1, 1))
+        return [
+            {"model": model, "fpr": fpr, "tpr": tpr}
+            for model in ("cnn", "linear")
+            for fpr, tpr in points
+        ]
+    counts = {("female", "female"): 1234, ("female", "male"): 66, ("male", "male"): 7}
+    shares = {("female", "female"): 0.949, ("female", "male"): 0.051, ("male", "male"): 1.0}
+    return [
+        {
+            "actual": actual,
+            "predicted": predicted,
+            "clips": clips,
+            "share": shares[actual, predicted],
+        }
+        for (actual, predicted), clips in counts.items()
+    ]
+
+
+def renderer(name: str) -> VegaRenderer:
+    """What `dvc plots diff` hands to dvc_render for two revisions."""
+    x, y = AXES[name]
+    points = [
+        {"locale": locale, "representation": kind, **row, "rev": revision}
+        for revision in REVISIONS
+        for locale, kind in CELLS
+        for row in rows_of(name)
+    ]
+    return VegaRenderer(
+        points,
+        f"Gender, {name}",
+        template=name,
+        template_dir=str(TEMPLATES),
+        x=x,
+        y=y,
+        x_label="the x label",
+        y_label="the y label",
+        title="The title",
+        anchors_y_definitions=[{"filename": "plots/gender.json", "field": y}],
+    )
+
+
+def words(spec: dict[str, Any], version: str = NEWEST) -> list[str]:
+    """All text of the drawn plot."""
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
+    return re.findall(r">([^<>]+)</t(?:ext|span)>", svg)
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_a_template_has_the_anchors_that_dvc_fills(name: str) -> None:
+    content = (TEMPLATES / f"{name}.json").read_text(encoding="utf-8")
+    template = json.loads(content)
+    assert template["data"] == {"values": "<DVC_METRIC_DATA>"}
+    assert template["title"] == {"text": "<DVC_METRIC_TITLE>"}
+    for anchor in ("X", "Y", "X_LABEL", "Y_LABEL"):
+        assert f'"<DVC_METRIC_{anchor}>"' in content
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("name", AXES)
+def test_every_cell_and_revision_is_drawn(name: str, version: str) -> None:
+    spec = renderer(name).get_filled_template()
+    assert "<DVC_METRIC" not in json.dumps(spec)
+    drawn = words(spec, version)
+    assert {"The title", "the x label", "the y label", *REVISIONS} <= set(drawn)
+    headers = [word for word in drawn if word in ("es", "en", "features", "spectrogram")]
+    assert headers.index("es") < headers.index(
+        "en"
+    )  # the order of params.yaml, not of the alphabet
+    assert headers.index("features") < headers.index("spectrogram")
+
+
+def test_training_and_validation_are_told_apart() -> None:
+    assert {"training", "validation"} <= set(words(renderer("history").get_filled_template()))
+
+
+def test_the_roc_has_one_chance_line_per_panel_and_names_both_models() -> None:
+    spec = renderer("roc").get_filled_template()
+    assert {"CNN", "logistic regression"} <= set(words(spec))
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=NEWEST)
+    # A rule from corner to corner: both of its lengths are those of the panel.
+    assert len(re.findall(r'x2="220" y2="-220"', svg)) == len(CELLS)
+
+
+def test_confusion_cells_show_clips_and_share_by_revision_side_by_side() -> None:
+    drawn = words(renderer("confusion").get_filled_template())
+    assert drawn.count("1,234") == drawn.count("95%") == len(CELLS) * len(REVISIONS)
+    rows = [word for word in drawn if word in ("features", "spectrogram", *REVISIONS)]
+    assert rows == [
+        "features",
+        "HEAD",
+        "features",
+        "workspace",
+        *["spectrogram", "HEAD"],
+        "spectrogram",
+        "workspace",
+    ]
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_a_template_can_be_drawn_in_the_vs_code_extension(name: str) -> None:
+    """The extension takes the anchors that DVC splits off only where they are a whole value."""
+    content, split = renderer(name).get_partial_filled_template()
+    definitions = split["anchor_definitions"]
+    if "<DVC_METRIC_COLOR>" in definitions:
+        definitions["<DVC_METRIC_COLOR>"]["legend"] = None  # shown beside the plots there
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [fill(item) for item in value]
+        return definitions.get(value, value) if isinstance(value, str) else value
+
+    spec = fill(content)
+    assert "<DVC_METRIC" not in json.dumps(spec)
+    assert "facet" in spec  # how the extension knows a plot that brings its own size
+    assert "The title" in words(spec)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return plots_page()
+
+
+def test_the_page_loads_nothing_from_a_network(page: str) -> None:
+    assert "{scripts}" not in page  # where DVC would put its network addresses
+    assert re.findall("<script[^>]*>", page) == ["<script>"]
+    assert len(re.findall("</script", page)) == 1
+    markup = re.sub("<script>.*</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"(?:src|href|url|import)\b", markup)
+    assert "window.vegaEmbed" in page
+
+
+def test_dvc_can_fill_the_page(page: str) -> None:
+    filling = HTML(page, refresh_seconds=7)
+    filling.with_scripts(VegaRenderer.SCRIPTS).with_element(renderer("roc").generate_html())
+    html = filling.embed()
+    assert "vegaEmbed('#Gender__roc', spec)" in html
+    assert '<meta http-equiv="refresh" content="7">' in html
+    assert "{plot_divs}" not in html
+    assert "cdn." not in html
+
+
+def test_the_page_is_written_whole_into_a_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet: "/* Vega */" + snippet)
+    target = tmp_path / ".dvc" / "plots" / "page.html"
+    main(str(target))
+    assert "/* Vega */window.vegaEmbed" in target.read_text(encoding="utf-8")
+    assert [path.name for path in target.parent.iterdir()] == ["page.html"]
