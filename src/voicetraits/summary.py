@@ -1,0 +1,243 @@
+"""Gather every cell's predictions and epochs into the tables that DVC shows and compares.
+
+Only the cells that params.yaml declares are read, whatever else an earlier run left behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.cell import LIVE, PREDICTIONS, SIDECAR, USED
+from voicetraits.dataset import TRAINING, VALIDATION, encode
+from voicetraits.evaluation import (
+    balanced_accuracy_interval,
+    collapsed,
+    confusion,
+    figures,
+    roc_points,
+)
+from voicetraits.params import Params
+from voicetraits.tasks import GENDER, Task, language
+
+MODELS = ("cnn", "linear", "majority")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the experiment and where its results are.
+
+    Attributes:
+        task: The task.
+        name: "es-features" for gender, "features" for language.
+        locale: A locale, or "all" for language.
+        representation: "features" or "spectrogram".
+        folder: What the training stage wrote.
+    """
+
+    task: Task
+    name: str
+    locale: str
+    representation: str
+    folder: Path
+
+    @property
+    def skipped(self) -> str:
+        """Why the cell was not trained; empty when it was."""
+        return json.loads((self.folder / SIDECAR).read_text(encoding="utf-8"))["skipped"]
+
+    @property
+    def place(self) -> Row:
+        """The columns that say which cell a row belongs to."""
+        return {"cell": self.name, "locale": self.locale, "representation": self.representation}
+
+
+def declared_cells(params: Params, *, models: Path) -> list[Cell]:
+    """The cells that params.yaml declares, in the order they are shown in."""
+    cells = [
+        Cell(GENDER, f"{locale}-{name}", locale, name, models / "gender" / f"{locale}-{name}")
+        for locale in params.locales
+        for name in params.representations
+    ]
+    task = language(params.locales)
+    return cells + [
+        Cell(task, name, "all", name, models / "language" / name) for name in params.representations
+    ]
+
+
+def cell_metrics(cell: Cell, *, seed: int) -> dict[str, Row]:
+    """Metrics of the CNN and both baselines on the cell's test part.
+
+    Returns:
+        Model name to its metrics. `low` and `high` bound the balanced accuracy with 95 %
+        confidence; `clips` and `speakers` count the test part; `collapsed` is 1 for a model that
+        gives one class for everything. A skipped cell has the reason in place of metrics.
+    """
+    if reason := cell.skipped:
+        return {model: {"skipped": reason} for model in MODELS}
+    found: dict[str, Row] = {}
+    for model, labels, probabilities, rows in _predictions(cell):
+        speakers = rows["speaker"].to_numpy()
+        metrics: Row = dict(figures(labels, probabilities, cell.task))
+        metrics["low"], metrics["high"] = balanced_accuracy_interval(
+            labels, probabilities.argmax(axis=1), speakers, cell.task, seed=seed
+        )
+        metrics["clips"], metrics["speakers"] = len(rows), len(np.unique(speakers))
+        metrics["collapsed"] = int(collapsed(probabilities))
+        found[model] = metrics
+    return found
+
+
+def _predictions(cell: Cell) -> Iterator[tuple[str, np.ndarray, np.ndarray, pd.DataFrame]]:
+    """Model, class numbers, probabilities (clips, classes) and rows of every model of a cell."""
+    table = pd.read_parquet(cell.folder / PREDICTIONS)
+    for model in MODELS:
+        rows = table[table["model"] == model]
+        labels = encode(rows["label"].to_numpy(), cell.task)
+        yield model, labels, rows[list(cell.task.classes)].to_numpy(), rows
+
+
+def headline(metrics: Mapping[Cell, dict[str, Row]], corpus: list[Row]) -> Row:
+    """The few numbers that one line of `dvc exp show` has room for.
+
+    Args:
+        metrics: Every declared cell with what `cell_metrics` gave.
+        corpus: What `corpus_rows` gave for all locales.
+
+    Returns:
+        Balanced accuracy of the CNNs by task and representation, the mean over the trained cells,
+        and counts of cells and clips.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    cnns = {cell: models["cnn"] for cell, models in metrics.items()}
+    for cell, cnn in cnns.items():
+        if "skipped" not in cnn:
+            values = found.setdefault(cell.task.name, {}).setdefault(cell.representation, [])
+            values.append(cnn["balanced_accuracy"])
+    summary: Row = {
+        task: {name: round(float(np.mean(values)), 4) for name, values in means.items()}
+        for task, means in found.items()
+    }
+    summary["cells"] = {
+        "trained": sum("skipped" not in cnn for cnn in cnns.values()),
+        "skipped": sum("skipped" in cnn for cnn in cnns.values()),
+        "collapsed": sum(cnn.get("collapsed", 0) for cnn in cnns.values()),
+    }
+    summary["clips"] = {
+        outcome.replace(" ", "_"): sum(row["clips"] for row in corpus if row["outcome"] == outcome)
+        for outcome in ("excluded", "put aside", "converted")
+    }
+    return summary
+
+
+def corpus_rows(
+    locale: str, clips: pd.DataFrame, index: pd.DataFrame, aside: pd.DataFrame
+) -> list[Row]:
+    """What became of every row of a locale's validated.tsv.
+
+    Args:
+        locale: Of the tables.
+        clips: Clip table.
+        index: Index of the converted clips.
+        aside: Clips put aside by `convert`.
+
+    Returns:
+        Rows of locale, outcome ("converted", "put aside" or "excluded"), reason and clips; the
+        clips add up to the rows of validated.tsv.
+
+    Raises:
+        ValueError: If they do not: a clip was lost.
+    """
+    rows: list[Row] = [
+        {"locale": locale, "outcome": "converted", "reason": "", "clips": len(index)}
+    ]
+    excluded = clips.loc[clips["excluded"] != "", "excluded"]
+    for outcome, reasons in (("put aside", aside["reason"]), ("excluded", excluded)):
+        for reason, count in sorted(reasons.value_counts().items()):
+            rows.append(
+                {"locale": locale, "outcome": outcome, "reason": reason, "clips": int(count)}
+            )
+    if sum(row["clips"] for row in rows) != len(clips):
+        raise ValueError(f"{locale}: {len(clips)} clips listed, but accounted for are {rows}")
+    for row in rows:
+        row["what"] = f"{locale}: {row['outcome']}" + (
+            f", {row['reason']}" if row["reason"] else ""
+        )
+    return rows
+
+
+def history_rows(cell: Cell) -> list[Row]:
+    """Loss and accuracy of every epoch, training and validation, as rows."""
+    rows: list[Row] = []
+    for part in (TRAINING, VALIDATION):
+        folder = cell.folder / LIVE / "plots" / "metrics" / part
+        loss, accuracy = (
+            pd.read_csv(folder / f"{name}.tsv", sep="\t")[name].round(4).tolist()
+            for name in ("loss", "accuracy")
+        )
+        for epoch, (nats, share) in enumerate(zip(loss, accuracy, strict=True), start=1):
+            place = {**cell.place, "epoch": epoch, "part": part}
+            rows.append({**place, "loss": nats, "accuracy": share})
+    return rows
+
+
+def roc_rows(cell: Cell) -> list[Row]:
+    """ROC curves of the CNN and of the linear baseline, as rows."""
+    return [
+        {**cell.place, "model": model, **point}
+        for model, labels, probabilities, _ in _predictions(cell)
+        if model != "majority"
+        for point in roc_points(labels, probabilities[:, 1])
+    ]
+
+
+def confusion_rows(cell: Cell) -> list[Row]:
+    """Confusion matrix of the CNN, as rows."""
+    _, labels, probabilities, _ = next(_predictions(cell))
+    matrix = confusion(labels, probabilities.argmax(axis=1), cell.task)
+    return [{**cell.place, **row} for row in matrix]
+
+
+def result_rows(cell: Cell, metrics: dict[str, Row]) -> list[Row]:
+    """Balanced accuracy of every model of a cell, as the results picture wants it."""
+    place = {"task": cell.task.name, "cell": cell.name}
+    if reason := cell.skipped:
+        return [{**place, "model": "cnn", "status": "skipped", "reason": reason}]
+    return [
+        {
+            **place,
+            "model": model,
+            "value": found["balanced_accuracy"],
+            "low": found["low"],
+            "high": found["high"],
+            "status": "ok",
+            "reason": "",
+        }
+        for model, found in metrics.items()
+    ]
+
+
+def undersampling_table(split: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    """Clips and speakers by language and gender label, before and after undersampling.
+
+    Args:
+        split: Split table of the language task.
+        cell: A language cell; one that was skipped has nothing after undersampling.
+
+    Returns:
+        Columns locale, gender ("unlabelled" where blank), stage, clips, speakers.
+    """
+    used = split.iloc[:0] if cell.skipped else pd.read_parquet(cell.folder / USED)
+    counted = []
+    for stage, table in (("before", split), ("after", used)):
+        gender = table["gender"].replace("", "unlabelled")
+        groups = table.groupby(["locale", gender])["speaker"].agg(clips="size", speakers="nunique")
+        counted.append(groups.reset_index().assign(stage=stage))
+    return pd.concat(counted, ignore_index=True)

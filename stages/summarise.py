@@ -1,0 +1,77 @@
+"""Gather the results of all cells into metrics/ and plots/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages._run import run
+from voicetraits import summary
+from voicetraits.corpus.table import read_clips
+from voicetraits.params import load_params
+from voicetraits.plots import language_summary, save
+from voicetraits.results_plot import results
+from voicetraits.shards import INDEX, PUT_ASIDE, fresh_folder
+
+
+def main() -> None:
+    """Read models/, data/clips/, data/wav/ and data/splits/; write metrics/ and plots/."""
+    params = load_params()
+    cells = summary.declared_cells(params, models=Path("models"))
+    corpus = [
+        row
+        for locale in params.locales
+        for row in summary.corpus_rows(
+            locale,
+            read_clips(Path("data/clips", f"{locale}.parquet")),
+            pd.read_parquet(Path("data/wav", locale, INDEX)),
+            pd.read_parquet(Path("data/wav", locale, PUT_ASIDE)),
+        )
+    ]
+    metrics = {cell: summary.cell_metrics(cell, seed=params.seed) for cell in cells}
+    headline = summary.headline(metrics, corpus)
+    write_json(Path("metrics/summary.json"), headline)
+    write_json(Path("metrics/corpus.json"), corpus)
+
+    for task in ("gender", "language"):
+        mine = [cell for cell in cells if cell.task.name == task]
+        with fresh_folder(Path("metrics", task)) as folder:
+            for cell in mine:
+                for model, found in metrics[cell].items():
+                    write_json(folder / cell.name / f"{model}.json", found)
+        trained = [cell for cell in mine if not cell.skipped]
+        history = [row for cell in trained for row in summary.history_rows(cell)]
+        matrices = [row for cell in trained for row in summary.confusion_rows(cell)]
+        write_json(Path("plots", f"{task}_history.json"), history)
+        write_json(Path("plots", f"{task}_confusion.json"), matrices)
+        if task == "gender":
+            roc = [row for cell in trained for row in summary.roc_rows(cell)]
+            write_json(Path("plots/gender_roc.json"), roc)
+        else:
+            split = pd.read_parquet("data/splits/language.parquet")
+            with fresh_folder(Path("plots/language")) as folder:
+                for cell in mine:
+                    table = summary.undersampling_table(split, cell)
+                    save(language_summary(table), folder / f"{cell.name}.png")
+
+    rows = [row for cell in cells for row in summary.result_rows(cell, metrics[cell])]
+    save(results(pd.DataFrame(rows), languages=len(params.locales)), "plots/results.png")
+    print(json.dumps(headline, indent=2))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, one row per line where it is a list, under a temporary name; then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    if isinstance(content, list):
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in content)
+        text = f"[\n{lines}\n]\n"
+    else:
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    run(main)

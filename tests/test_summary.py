@@ -1,0 +1,304 @@
+"""The summary: only declared cells, nothing lost, and rows that the plots can draw."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, split_and_arrays
+from sklearn.metrics import balanced_accuracy_score
+
+from voicetraits import summary
+from voicetraits.cell import LIVE, PREDICTIONS, run_cell
+from voicetraits.plots import language_summary
+from voicetraits.results_plot import results
+from voicetraits.tasks import GENDER, language
+
+LOCALES = ["es", "en"]
+SPEAKERS = {
+    ("es", "male"): 12,
+    ("es", "female"): 6,
+    ("es", ""): 2,
+    ("en", "male"): 10,
+    ("en", "female"): 1,  # too few: the gender cells of this locale are skipped
+}
+REASON = "10 male, 1 female speakers, 4 of each needed"
+
+
+@pytest.fixture
+def params(edited_params):
+    return edited_params(
+        locales=LOCALES,
+        representations=["features", "spectrogram"],
+        split={"test": 0.3, "validation": 0.2, "min_speakers": 4},
+        protocol={"split_by": "speaker", "undersample": "training", "scale": "training"},
+    )
+
+
+@pytest.fixture
+def cells(params, tmp_path, without_keras):
+    """All declared cells, run; beside them stale ones that nobody declares any more."""
+    models = tmp_path / "models"
+    for stale in ("gender/fr-features", "gender/es-mfcc", "language/mfcc", "gender/.es.partial"):
+        (models / stale).mkdir(parents=True)
+    declared = summary.declared_cells(params, models=models)
+    for cell in declared:
+        own = [cell.locale] if cell.task is GENDER else LOCALES
+        speakers = {place: count for place, count in SPEAKERS.items() if place[0] in own}
+        split, folders = split_and_arrays(
+            cell.task, params, tmp_path / "arrays" / cell.task.name / cell.name, speakers=speakers
+        )
+        run_cell(
+            cell.task,
+            split,
+            folders,
+            params,
+            representation=cell.representation,
+            label=cell.name,
+            out=cell.folder,
+        )
+    return {f"{cell.task.name}/{cell.name}": cell for cell in declared}
+
+
+@pytest.fixture
+def metrics(cells):
+    return {cell: summary.cell_metrics(cell, seed=1) for cell in cells.values()}
+
+
+def test_the_declared_cells_are_read_and_no_stale_ones(cells, tmp_path):
+    assert list(cells) == [
+        "gender/es-features",
+        "gender/es-spectrogram",
+        "gender/en-features",
+        "gender/en-spectrogram",
+        "language/features",
+        "language/spectrogram",
+    ]
+    for name, cell in cells.items():
+        assert cell.folder == tmp_path / "models" / name
+    assert cells["language/features"].task == language(LOCALES)
+    assert cells["language/features"].locale == "all"
+
+
+def test_a_skipped_cell_carries_its_reason_in_place_of_metrics(cells, metrics):
+    skipped = cells["gender/en-features"]
+    assert skipped.skipped == REASON
+    assert metrics[skipped] == {m: {"skipped": REASON} for m in ("cnn", "linear", "majority")}
+    assert cells["gender/es-features"].skipped == ""
+
+
+def test_the_metrics_are_those_of_the_predictions(cells, metrics):
+    for name in ("gender/es-features", "language/spectrogram"):
+        cell = cells[name]
+        table = pd.read_parquet(cell.folder / PREDICTIONS)
+        for model in ("cnn", "linear", "majority"):
+            rows = table[table["model"] == model]
+            predicted = rows[list(cell.task.classes)].idxmax(axis=1)
+            expected = balanced_accuracy_score(rows["label"], predicted)
+            found = metrics[cell][model]
+            assert found["balanced_accuracy"] == pytest.approx(expected, abs=0.00005001)
+            assert found["low"] <= found["balanced_accuracy"] <= found["high"]
+            assert found["clips"] == len(rows)
+            assert found["speakers"] == rows["speaker"].nunique()
+            assert found["collapsed"] == (predicted.nunique() == 1)
+        assert metrics[cell]["majority"]["collapsed"] == 1
+        assert metrics[cell]["cnn"]["collapsed"] == 0
+    assert json.loads(json.dumps(list(metrics.values()), allow_nan=False))
+
+
+def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cells, metrics):
+    corpus = [
+        {"locale": "es", "outcome": "converted", "clips": 70},
+        {"locale": "es", "outcome": "put aside", "clips": 1},
+        {"locale": "en", "outcome": "converted", "clips": 40},
+        {"locale": "en", "outcome": "excluded", "clips": 5},
+        {"locale": "en", "outcome": "excluded", "clips": 4},
+    ]
+    found = summary.headline(metrics, corpus)
+
+    def cnn(name: str) -> float:
+        return metrics[cells[name]]["cnn"]["balanced_accuracy"]
+
+    assert found["gender"] == {
+        "features": cnn("gender/es-features"),
+        "spectrogram": cnn("gender/es-spectrogram"),
+    }
+    assert found["language"]["features"] == cnn("language/features")
+    assert found["cells"] == {"trained": 4, "skipped": 2, "collapsed": 0}
+    assert found["clips"] == {"excluded": 9, "put_aside": 1, "converted": 110}
+
+
+def test_the_headline_takes_the_mean_over_the_trained_cells_and_counts_collapsed_ones(cells):
+    names = ["gender/es-features", "gender/en-features", "gender/es-spectrogram"]
+    made = [
+        {"cnn": {"balanced_accuracy": 0.9, "collapsed": 0}},
+        {"cnn": {"balanced_accuracy": 0.5, "collapsed": 1}},
+        {"cnn": {"skipped": "no"}},
+    ]
+    found = summary.headline({cells[n]: m for n, m in zip(names, made, strict=True)}, [])
+    assert found["gender"] == {"features": 0.7}
+    assert found["cells"] == {"trained": 2, "skipped": 1, "collapsed": 1}
+
+
+def clip_table(*excluded: str) -> pd.DataFrame:
+    return pd.DataFrame({"excluded": excluded}, dtype=str)
+
+
+def test_every_row_of_the_corpus_is_accounted_for():
+    clips = clip_table("", "", "", "", "over the cap", "no gender", "over the cap")
+    aside = pd.DataFrame({"clip": ["a", "b"], "reason": ["empty file", "no samples"]})
+    rows = summary.corpus_rows("es", clips, pd.DataFrame(index=range(2)), aside)
+    assert [(row["outcome"], row["reason"], row["clips"]) for row in rows] == [
+        ("converted", "", 2),
+        ("put aside", "empty file", 1),
+        ("put aside", "no samples", 1),
+        ("excluded", "no gender", 1),
+        ("excluded", "over the cap", 2),
+    ]
+    assert rows[0]["what"] == "es: converted"
+    assert rows[4]["what"] == "es: excluded, over the cap"
+    assert len({row["what"] for row in rows}) == len(rows)
+    json.dumps(rows)
+
+
+@pytest.mark.parametrize("converted", [1, 3])
+def test_a_clip_that_was_lost_or_made_up_is_an_error_that_names_the_locale(converted):
+    aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
+    with pytest.raises(ValueError, match="es: 3 clips listed"):
+        summary.corpus_rows(
+            "es", clip_table("", "", "too long"), pd.DataFrame(index=range(converted)), aside
+        )
+
+
+def test_a_locale_without_any_clips_adds_up_to_nothing():
+    aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
+    rows = summary.corpus_rows("es", clip_table(), pd.DataFrame(), aside)
+    assert [row["clips"] for row in rows] == [0]
+
+
+def test_the_history_has_every_epoch_of_both_parts(cells):
+    rows = summary.history_rows(cells["gender/es-features"])
+    assert [(row["part"], row["epoch"]) for row in rows] == [
+        (part, epoch) for part in ("training", "validation") for epoch in (1, 2, 3)
+    ]
+    assert [row["loss"] for row in rows] == [0.5, 0.25, 0.1667, 0.75, 0.375, 0.25]
+    assert [row["accuracy"] for row in rows[:2]] == [0.5, 0.25]
+    assert rows[0]["cell"] == "es-features"
+
+
+def test_curves_of_unequal_length_are_an_error(cells):
+    cell = cells["gender/es-features"]
+    path = cell.folder / LIVE / "plots" / "metrics" / "validation" / "loss.tsv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="longer"):
+        summary.history_rows(cell)
+
+
+def test_the_roc_curves_are_those_of_the_two_models_that_have_one(cells):
+    rows = summary.roc_rows(cells["gender/es-features"])
+    assert list(dict.fromkeys(row["model"] for row in rows)) == ["cnn", "linear"]
+    for model in ("cnn", "linear"):
+        points = [(row["fpr"], row["tpr"]) for row in rows if row["model"] == model]
+        assert (points[0], points[-1]) == ((0, 0), (1, 1))
+
+
+def test_the_confusion_matrix_is_that_of_the_cnn(cells, metrics):
+    cell = cells["gender/es-features"]
+    rows = summary.confusion_rows(cell)
+    assert sum(row["clips"] for row in rows) == metrics[cell]["cnn"]["clips"]
+    recalls = [row["share"] for row in rows if row["actual"] == row["predicted"]]
+    assert np.mean(recalls) == pytest.approx(metrics[cell]["cnn"]["balanced_accuracy"], abs=1e-4)
+
+
+def fields_of(node) -> set[str]:
+    """Every field that a Vega-Lite specification reads from the data it is given."""
+    read, made = set(), {"rev"}  # DVC adds the revision
+
+    def walk(node):
+        if isinstance(node, dict):
+            read.update(v for k, v in node.items() if k == "field" and isinstance(v, str))
+            made.update(v for k, v in node.items() if k == "as" and isinstance(v, str))
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(node)
+    return {field for field in read if not field.startswith("<")} - made
+
+
+def drawn() -> dict[str, dict]:
+    """What dvc.yaml draws: each JSON file with its template and axes."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    return {path: spec for plot in stages["plots"] for path, spec in plot.items()}
+
+
+@pytest.mark.parametrize(
+    ("path", "rows_of"),
+    [
+        ("plots/gender_history.json", summary.history_rows),
+        ("plots/gender_roc.json", summary.roc_rows),
+        ("plots/gender_confusion.json", summary.confusion_rows),
+        ("plots/language_history.json", summary.history_rows),
+        ("plots/language_confusion.json", summary.confusion_rows),
+    ],
+)
+def test_the_rows_have_every_field_that_their_plot_reads(cells, path, rows_of):
+    spec = drawn()[path]
+    template = (ROOT / ".dvc" / "plots" / f"{spec['template']}.json").read_text(encoding="utf-8")
+    needed = fields_of(json.loads(template)) | {spec["x"], spec["y"]}
+    assert {"locale", "representation"} <= needed
+    task = path.removeprefix("plots/").partition("_")[0]
+    for cell in cells.values():
+        if cell.task.name == task and not cell.skipped:
+            for row in rows_of(cell):
+                assert needed <= set(row)
+                json.dumps(row, allow_nan=False)
+
+
+def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
+    spec = drawn()["metrics/corpus.json"]
+    aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
+    rows = summary.corpus_rows("es", clip_table("x", ""), pd.DataFrame(index=range(1)), aside)
+    assert all({spec["x"], spec["y"]} <= set(row) for row in rows)
+
+
+def test_the_picture_of_the_results_shows_trained_and_skipped_cells(cells, metrics):
+    rows = [row for cell in cells.values() for row in summary.result_rows(cell, metrics[cell])]
+    assert len(rows) == 4 * 3 + 2
+    figure = results(pd.DataFrame(rows), languages=2)
+    words = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert words.count(f"skipped: {REASON}") == 2
+    value = metrics[cells["gender/es-features"]]["cnn"]["balanced_accuracy"]
+    assert f"{value:.2f}" in words
+
+
+def test_undersampling_is_counted_before_and_after(cells, params, tmp_path):
+    cell = cells["language/features"]
+    split, _ = split_and_arrays(cell.task, params, tmp_path / "again", speakers=SPEAKERS)
+    table = summary.undersampling_table(split, cell)
+    counted = table.set_index(["stage", "locale", "gender"])
+    for (locale, gender), speakers in SPEAKERS.items():
+        before = counted.loc[("before", locale, gender or "unlabelled")]
+        assert (before["clips"], before["speakers"]) == (4 * speakers, speakers)
+    clips = table.groupby("stage")["clips"].sum()
+    assert 0 < clips["after"] <= clips["before"]
+    assert language_summary(table).axes
+
+
+def test_a_skipped_language_cell_has_nothing_after_undersampling(params, tmp_path):
+    few = {("es", "male"): 9, ("en", "male"): 2}
+    cell = summary.declared_cells(params, models=tmp_path / "models")[-1]
+    split, folders = split_and_arrays(cell.task, params, tmp_path / "arrays", speakers=few)
+    line = run_cell(
+        cell.task, split, folders, params, representation="features", label="x", out=cell.folder
+    )
+    assert "skipped" in line
+    table = summary.undersampling_table(split, cell)
+    assert set(table["stage"]) == {"before"}
+    assert table["clips"].sum() == len(split)
+    assert language_summary(table).axes
