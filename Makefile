@@ -2,7 +2,10 @@
 # make test    set up the environment and run the tests
 # make lint    what CI checks besides: format, lint, types
 
+# Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`.
 PYTHON ?= python3.11
+# Named, so that old versions of make look for commands on the PATH set below.
+SHELL := /bin/bash
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 # So that `python` and `dvc`, here and in dvc.yaml, are those of the environment. Quoted, because
 # the folder may have spaces in its name.

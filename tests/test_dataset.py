@@ -258,6 +258,13 @@ def test_nothing_of_validation_and_test_reaches_the_training(gender_split):
     assert changed_parts[TEST].inputs.min() > 100  # the change was there to be seen
 
 
+def test_the_scaler_is_fitted_on_what_undersampling_has_left_of_the_training(gender_split):
+    parts, _ = prepare(*gender_split, GENDER, HONEST, seed=0)
+    inputs = parts[TRAINING].inputs
+    np.testing.assert_allclose(inputs.min(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(inputs.max(axis=0), 1, atol=1e-5)
+
+
 def test_scaling_everything_fits_on_all_parts(gender_split):
     clips, arrays = gender_split
     protocol = HONEST.model_copy(update={"scale": "everything"})

@@ -23,6 +23,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def workers_for(jobs: int, *, jobs_per_worker: int) -> int:
+    """Processes worth starting: one per core, and none for fewer jobs than pay for its start."""
+    return max(1, min(cores(), jobs // jobs_per_worker))
+
+
 def map_ordered(
     function: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None = None
 ) -> Iterator[Result]:

@@ -9,10 +9,17 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.audio import read_wav
-from voicetraits.parallel import map_ordered
+from voicetraits.features.short_term import short_term_features
+from voicetraits.features.spectrogram import log_mel
+from voicetraits.parallel import map_ordered, workers_for
 from voicetraits.params import Representation
 from voicetraits.progress import progress
 from voicetraits.shards import INDEX, fresh_folder, read_wavs, shard_name, write_array
+
+# A new process starts as slowly as this process extracts this many shards.
+_SHARDS_PER_WORKER = 8
+
+_FUNCTIONS = {"features": short_term_features, "spectrogram": log_mel}
 
 
 class _Job(NamedTuple):
@@ -42,7 +49,7 @@ def extract(
         window: Window length in samples.
         hop: Step between windows in samples.
         out: Folder for the array shards, shape (clips, 68, frames), float32; replaced as a whole.
-        workers: Processes; by default one per core. The output does not depend on it.
+        workers: Processes; by default one per core where that pays. The output is the same.
 
     Returns:
         The number of clips.
@@ -60,6 +67,7 @@ def extract(
             )
             for number in numbers
         ]
+        workers = workers or workers_for(len(jobs), jobs_per_worker=_SHARDS_PER_WORKER)
         results = map_ordered(_extract_shard, jobs, workers=workers)
         label = f"extract {out.parent.name} {out.name}"
         return sum(progress(results, label=label, unit="shards", total=len(jobs)))
@@ -94,9 +102,5 @@ def represent(
     Returns:
         Shape (68, frames), float32.
     """
-    # Imported here: the spectrogram has no use for pyAudioAnalysis, which starts slowly.
-    if representation == "features":
-        from voicetraits.features.short_term import short_term_features as function
-    else:
-        from voicetraits.features.spectrogram import log_mel as function
+    function = _FUNCTIONS[representation]
     return function(signal, sample_rate, window=window, hop=hop).astype(np.float32)
