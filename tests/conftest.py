@@ -108,6 +108,11 @@ class LoudestRow:
 @pytest.fixture
 def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells are trained within milliseconds, by a model that needs no training."""
+    replace_training(monkeypatch)
+
+
+def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put LoudestRow in the place of voicetraits.training."""
     training = ModuleType("voicetraits.training")
 
     def fit(task: Task, parts: dict[str, Part], *_: Any, live_folder: Path, **__: Any) -> Any:

@@ -65,7 +65,7 @@ splits = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(
     indices(),
     st.sampled_from([GENDER, LANGUAGE]),
@@ -89,7 +89,7 @@ def test_parts_are_apart_and_whole_for_any_corpus(index, task, split, by, seed):
     assert (found.groupby("part")["label"].nunique() == len(task.classes)).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(indices(), st.sampled_from([GENDER, LANGUAGE]), st.integers(0, 99), st.randoms())
 def test_the_parts_do_not_depend_on_the_order_of_the_rows(index, task, seed, random):
     clips = task.labelled(index)

@@ -9,7 +9,7 @@ from itertools import islice
 
 import pytest
 
-from voicetraits.parallel import cores, map_ordered
+from voicetraits.parallel import cores, map_ordered, workers_for
 
 
 def squared(number: int) -> int:
@@ -70,6 +70,12 @@ def test_an_error_in_a_job_comes_through_after_the_results_before_it(workers):
     assert list(islice(results, 2)) == [1, 0.5]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_few_jobs_start_no_more_workers_than_they_pay_for(monkeypatch):
+    monkeypatch.setattr("voicetraits.parallel.cores", lambda: 4)
+    found = [workers_for(jobs, jobs_per_worker=10) for jobs in (0, 1, 19, 20, 39, 40, 1000)]
+    assert found == [1, 1, 1, 2, 3, 4, 4]
 
 
 def test_the_cores_are_those_that_this_process_may_use():

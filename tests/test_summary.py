@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, split_and_arrays
+from conftest import ROOT, replace_training, split_and_arrays
 from sklearn.metrics import balanced_accuracy_score
 
 from voicetraits import summary
@@ -28,7 +30,7 @@ SPEAKERS = {
 REASON = "10 male, 1 female speakers, 4 of each needed"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def params(edited_params):
     return edited_params(
         locales=LOCALES,
@@ -38,37 +40,45 @@ def params(edited_params):
     )
 
 
-@pytest.fixture
-def cells(params, tmp_path, without_keras):
+@pytest.fixture(scope="module")
+def models(params, tmp_path_factory):
     """All declared cells, run; beside them stale ones that nobody declares any more."""
-    models = tmp_path / "models"
+    folder = tmp_path_factory.mktemp("summary")
+    models = folder / "models"
     for stale in ("gender/fr-features", "gender/es-mfcc", "language/mfcc", "gender/.es.partial"):
         (models / stale).mkdir(parents=True)
-    declared = summary.declared_cells(params, models=models)
-    for cell in declared:
+    for cell in summary.declared_cells(params, models=models):
         own = [cell.locale] if cell.task is GENDER else LOCALES
         speakers = {place: count for place, count in SPEAKERS.items() if place[0] in own}
         split, folders = split_and_arrays(
-            cell.task, params, tmp_path / "arrays" / cell.task.name / cell.name, speakers=speakers
+            cell.task, params, folder / "arrays" / cell.task.name / cell.name, speakers=speakers
         )
-        run_cell(
-            cell.task,
-            split,
-            folders,
-            params,
-            representation=cell.representation,
-            label=cell.name,
-            out=cell.folder,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            replace_training(patch)
+            run_cell(
+                cell.task,
+                split,
+                folders,
+                params,
+                representation=cell.representation,
+                label=cell.name,
+                out=cell.folder,
+            )
+    return models
+
+
+@pytest.fixture(scope="module")
+def cells(params, models):
+    declared = summary.declared_cells(params, models=models)
     return {f"{cell.task.name}/{cell.name}": cell for cell in declared}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def metrics(cells):
     return {cell: summary.cell_metrics(cell, seed=1) for cell in cells.values()}
 
 
-def test_the_declared_cells_are_read_and_no_stale_ones(cells, tmp_path):
+def test_the_declared_cells_are_read_and_no_stale_ones(cells, models):
     assert list(cells) == [
         "gender/es-features",
         "gender/es-spectrogram",
@@ -78,7 +88,7 @@ def test_the_declared_cells_are_read_and_no_stale_ones(cells, tmp_path):
         "language/spectrogram",
     ]
     for name, cell in cells.items():
-        assert cell.folder == tmp_path / "models" / name
+        assert cell.folder == models / name
     assert cells["language/features"].task == language(LOCALES)
     assert cells["language/features"].locale == "all"
 
@@ -189,8 +199,9 @@ def test_the_history_has_every_epoch_of_both_parts(cells):
     assert rows[0]["cell"] == "es-features"
 
 
-def test_curves_of_unequal_length_are_an_error(cells):
-    cell = cells["gender/es-features"]
+def test_curves_of_unequal_length_are_an_error(cells, tmp_path):
+    cell = replace(cells["gender/es-features"], folder=tmp_path / "cell")
+    shutil.copytree(cells["gender/es-features"].folder, cell.folder)
     path = cell.folder / LIVE / "plots" / "metrics" / "validation" / "loss.tsv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(ValueError, match="longer"):

@@ -80,16 +80,16 @@ def layers_of(model: Any) -> list[tuple[str, tuple[int, ...]]]:
 
 BLOCKS = [
     ("InputLayer", (68, 68, 1)),
-    ("Conv2D", (68, 68, 16)),
+    ("Conv3x3", (68, 68, 16)),
     ("BatchNormalization", (68, 68, 16)),
     ("HalvingPool", (34, 34, 16)),
-    ("Conv2D", (34, 34, 32)),
+    ("Conv3x3", (34, 34, 32)),
     ("BatchNormalization", (34, 34, 32)),
     ("HalvingPool", (17, 17, 32)),
-    ("Conv2D", (17, 17, 64)),
+    ("Conv3x3", (17, 17, 64)),
     ("BatchNormalization", (17, 17, 64)),
     ("HalvingPool", (8, 8, 64)),
-    ("Conv2D", (8, 8, 128)),
+    ("Conv3x3", (8, 8, 128)),
     ("BatchNormalization", (8, 8, 128)),
     ("HalvingPool", (4, 4, 128)),
     ("Flatten", (2048,)),
@@ -252,6 +252,39 @@ def test_predictions_come_in_the_order_of_the_clips_and_do_not_depend_on_the_bat
     assert predict(model, inputs[:1], batch_size=4) == pytest.approx(found[:1], abs=1e-5)
 
 
+class Recorder:
+    """In place of a network: keeps what it is given to learn from."""
+
+    def compile(self, **options: Any) -> None:
+        self.options = options
+
+    def fit(self, training: Batches, *, validation_data: Batches, **_: Any) -> None:
+        self.epochs = []
+        for _ in range(2):
+            self.epochs.append(np.concatenate([training[n][0] for n in range(len(training))]))
+            training.on_epoch_end()
+        self.validation = np.concatenate(
+            [validation_data[n][0] for n in range(len(validation_data))]
+        )
+
+
+def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watched(
+    tmp_path, monkeypatch
+):
+    network = Recorder()
+    monkeypatch.setattr("voicetraits.training.build_model", lambda *_, **__: network)
+    fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
+    given = PARTS[TRAINING].inputs
+    first, second = network.epochs
+    for epoch in (first, second):
+        assert not np.array_equal(epoch, given)
+        assert {clip.tobytes() for clip in epoch} == {clip.tobytes() for clip in given}
+    assert not np.array_equal(first, second)
+    watched = PARTS[VALIDATION].inputs
+    np.testing.assert_array_equal(network.validation[: len(watched)], watched)
+    assert network.options["loss"] == "binary_crossentropy"
+
+
 def test_four_languages_are_trained_and_predicted(tmp_path):
     parts = {name: separable([0, 1, 2, 3] * 4, seed=n) for n, name in enumerate(PARTS)}
     train = Train(epochs=12, batch_size=4, learning_rate=0.001, warmup=20, patience=1)
@@ -265,7 +298,7 @@ def test_four_languages_are_trained_and_predicted(tmp_path):
 
 
 def test_a_piped_run_says_every_tenth_epoch_how_far_it_is(capsys):
-    class Recorder:
+    class Live:
         def __init__(self) -> None:
             self.logged: list[tuple[str, float]] = []
             self.steps = 0
@@ -276,7 +309,7 @@ def test_a_piped_run_says_every_tenth_epoch_how_far_it_is(capsys):
         def next_step(self) -> None:
             self.steps += 1
 
-    live = Recorder()
+    live = Live()
     callback = LogEpochs(live, label="es-features", epochs=40)
     for epoch in range(25):
         callback.on_epoch_end(epoch, {"loss": 0.25, "val_loss": 1 / (epoch + 1)})

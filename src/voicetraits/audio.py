@@ -160,4 +160,6 @@ def read_wav(data: bytes) -> tuple[np.ndarray, int]:
 def write_wav(path: Path, signal: np.ndarray, sample_rate: int) -> None:
     """Write a mono signal, float in [-1, 1], as a 16-bit WAV file at its own length."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(wav_bytes(fix_length(signal, sample_rate, samples=len(signal))))
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_bytes(wav_bytes(fix_length(signal, sample_rate, samples=len(signal))))
+    temporary.replace(path)

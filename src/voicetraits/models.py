@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from voicetraits.backend import keras
+from voicetraits.convolution import Conv3x3
 from voicetraits.tasks import Task
 
 FILTERS = (16, 32, 64, 128)
@@ -47,7 +48,7 @@ def build_model(task: Task, *, frames: int) -> Any:
     inputs = keras.Input((68, frames, 1))
     x = inputs
     for filters in FILTERS:
-        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = Conv3x3(filters, activation="relu")(x)
         # The default momentum of 0.99 needs hundreds of steps before the moving averages are of
         # any use; a small training set has a dozen an epoch, and the model would be judged,
         # stopped and kept on averages that are still near their start.

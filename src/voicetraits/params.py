@@ -94,7 +94,8 @@ class Split(Section):
 
     test: Share
     validation: Share
-    min_speakers: Count
+    # One each for training, validation and test.
+    min_speakers: Annotated[int, Field(ge=3)]
 
 
 class Protocol(Section):

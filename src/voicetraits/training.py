@@ -122,6 +122,8 @@ def fit(
     """
     from dvclive import Live
 
+    # Layers are numbered through a process, and the numbers go into the weights file.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = build_model(task, frames=parts[TRAINING].inputs.shape[2])
     model.compile(
