@@ -11,7 +11,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 # the folder may have spaces in its name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test lint bench requirements clean
+.PHONY: repro test lint requirements clean
 
 # Everything up to the splits is parallel inside. Cells and pictures use one core each and so run
 # beside each other, the longest (language) first; the last call does what is left.

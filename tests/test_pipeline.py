@@ -1,0 +1,483 @@
+"""The whole pipeline in miniature: the real dvc.yaml, run by DVC in a Git repository of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, audio_file, tone
+
+LOCALES = ("es", "en")
+TRAINING = {"gender@es-features", "gender@en-features", "language@features"}
+BY_LOCALE = {
+    f"{stage}@{locale}"
+    for stage in ("sample", "select", "explore", "convert", "split_gender")
+    for locale in LOCALES
+}
+STAGES = (
+    {"check", "split_language", "summarise"}
+    | BY_LOCALE
+    | {f"extract@{locale}-features" for locale in LOCALES}
+    | TRAINING
+)
+# en has too few speakers for its gender cell, and enough for the language task.
+SMALL: dict[str, Any] = {
+    "locales": list(LOCALES),
+    "representations": ["features"],
+    "sample": {
+        "speakers": {"es": 8, "en": 4},
+        "female": 0.5,
+        "unlabelled": 0.2,
+        "clips_min": 2,
+        "clips_max": 3,
+    },
+    "select": {"clips_per_speaker": 2},
+    "clip": {"seconds": 1.0},
+    "extract": {"frames": 16},
+    "split": {"min_speakers": 3},
+    "train": {"epochs": 2, "batch_size": 4, "warmup": 0},
+}
+CLIENT_ID = re.compile(r"[0-9a-f]{128}")
+
+
+class Project:
+    """A copy of the pipeline in a folder that is a Git and DVC repository."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._environment = {**environment, "PYTHONPATH": str(folder / "src")}
+
+    @classmethod
+    def new(cls, folder: Path, environment: Mapping[str, str], **changes: Any) -> Project:
+        """Copy the pipeline's files and commit them, with params.yaml shrunk and changed."""
+        for name in ("src/voicetraits", "stages", ".dvc/plots"):
+            ignored = shutil.ignore_patterns("__pycache__", "page.html")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
+            shutil.copy(ROOT / name, folder / name)
+        project = cls(folder, environment)
+        committed = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        project.write_params(merged(merged(committed, SMALL), changes))
+        project.run("git", "init", "--quiet", "--initial-branch=main")
+        project.commit(".")
+        return project
+
+    def copy(self, folder: Path) -> Project:
+        """Everything there is, results and experiments included, in another folder."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder, self._environment)
+
+    def run(self, *command: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder; fail the test unless it ends as expected."""
+        process = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = f"{' '.join(command)}: exit code {process.returncode}\n{process.stdout}"
+        assert (process.returncode == 0) is succeeds, f"{said}\n{process.stderr}"
+        return process
+
+    def commit(self, *paths: str) -> None:
+        """Commit these files."""
+        self.run("git", "add", *paths)
+        self.run("git", "commit", "--quiet", "--message", "a step")
+
+    def changes(self) -> list[str]:
+        """What Git sees changed or untracked."""
+        return self.run("git", "status", "--porcelain").stdout.splitlines()
+
+    def read_params(self) -> dict[str, Any]:
+        """The content of params.yaml."""
+        return yaml.safe_load((self.folder / "params.yaml").read_text(encoding="utf-8"))
+
+    def write_params(self, params: dict[str, Any]) -> None:
+        """Replace params.yaml."""
+        text = yaml.safe_dump(params, sort_keys=False)
+        (self.folder / "params.yaml").write_text(text, encoding="utf-8")
+
+    def json(self, path: str) -> Any:
+        """The content of a JSON file."""
+        return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`old` with the values of `new`; a section keeps its other keys."""
+    sections = {
+        name: {**old.get(name, {}), **value} if isinstance(value, dict) else value
+        for name, value in new.items()
+    }
+    return {**old, **sections}
+
+
+def stages_run(process: subprocess.CompletedProcess[str]) -> list[str]:
+    """The stages that a `dvc repro` or `dvc exp run` has run, in order."""
+    return re.findall(r"^Running stage '(.+)':$", process.stdout, re.MULTILINE)
+
+
+def stages_restored(process: subprocess.CompletedProcess[str]) -> list[str]:
+    """The stages whose results an earlier run had left in the cache."""
+    return re.findall(r"^Stage '(.+)' is cached", process.stdout, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """A folder for everything; with a space in its name, as people have them."""
+    return tmp_path_factory.mktemp("voice traits")
+
+
+@pytest.fixture(scope="module")
+def environment(base) -> dict[str, str]:
+    """Environment variables that keep this machine's Git, DVC and JAX settings out."""
+    foreign = ("GIT_", "DVC_", "XDG_", "JAX_", "KERAS_", "XLA_", "DASK_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {
+        **kept,
+        # `python` and `dvc` of dvc.yaml and of the tests are those that run the tests.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(base / "home"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{
+            f"GIT_{role}_{what}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "Somebody"), ("EMAIL", "somebody@example.org"))
+        },
+        "DVC_GLOBAL_CONFIG_DIR": str(base / "home"),
+        "DVC_SYSTEM_CONFIG_DIR": str(base / "home"),
+        "DVC_SITE_CACHE_DIR": str(base / "site"),
+        "DVC_NO_ANALYTICS": "1",
+        "CI": "true",  # DVC does not ask the network for a newer version
+        "COLUMNS": "160",
+        "MPLCONFIGDIR": str(base / "matplotlib"),
+        "JAX_COMPILATION_CACHE_DIR": str(base / "jax"),
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes far longer than training here
+    }
+
+
+@pytest.fixture(scope="module")
+def first_run(base, environment) -> tuple[Project, subprocess.CompletedProcess[str]]:
+    """The miniature pipeline after its first `dvc repro`, results committed; leave it as it is."""
+    project = Project.new(base / "first run", environment)
+    process = project.run("dvc", "repro")
+    project.commit("dvc.lock", "metrics", "plots")
+    return project, process
+
+
+@pytest.fixture(scope="module")
+def project(first_run) -> Project:
+    """The project of the first run; leave it as it is."""
+    return first_run[0]
+
+
+@pytest.fixture
+def copied(project, tmp_path) -> Project:
+    """A copy of the project, to change at will."""
+    return project.copy(tmp_path / "a copy")
+
+
+@pytest.fixture(scope="module")
+def experiment(project, base) -> tuple[Project, subprocess.CompletedProcess[str]]:
+    """A copy of the project after one experiment; leave it as it is."""
+    copy = project.copy(base / "an experiment")
+    command = ("dvc", "exp", "run", "--name", "one-epoch", "--set-param", "train.epochs=1")
+    return copy, copy.run(*command)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(base, environment) -> tuple[Project, subprocess.CompletedProcess[str]]:
+    """Another project, summarised from a corpus outside the repository; leave it as it is."""
+    corpus = base / "common voice"
+    write_corpus(corpus, "es", male=4, female=4)
+    write_corpus(corpus, "en", male=1, female=1)
+    (corpus / "es/clips/es_male_0_0.mp3").write_bytes(b"this is no MP3 file")
+    (corpus / "es/clips/es_male_1_1.mp3").unlink()
+    project = Project.new(
+        base / "corpus elsewhere",
+        environment,
+        corpus={"path": str(corpus)},
+        representations=["spectrogram"],
+    )
+    return project, project.run("dvc", "repro", "summarise")
+
+
+class TestFirstRun:
+    def test_every_stage_runs_once_and_the_check_first(self, first_run):
+        order = stages_run(first_run[1])
+        assert order[0] == "check"
+        assert order[-1] == "summarise"
+        assert sorted(order) == sorted(STAGES)
+
+    def test_every_declared_metric_and_plot_is_there(self, project):
+        pipeline = yaml.safe_load((project.folder / "dvc.yaml").read_text(encoding="utf-8"))
+        summarise, explore = (pipeline["stages"][name] for name in ("summarise", "explore"))
+        declared = [
+            name for part in ("metrics", "plots") for each in summarise[part] for name in each
+        ]
+        declared += [name for plot in pipeline["plots"] for name in plot]
+        for plot in explore["plots"]:
+            declared += [
+                name.replace("${item.locale}", locale) for name in plot for locale in LOCALES
+            ]
+        assert {"metrics/summary.json", "plots/results.png", "plots/explore/en"} <= set(declared)
+        for name in declared:
+            path = project.folder / name
+            files = [path] if path.is_file() else list(path.rglob("*.*"))
+            assert files, name
+            for file in files:
+                if file.suffix == ".json":
+                    # Strict JSON: NaN and Infinity are none, and stop the plots of a browser.
+                    assert json.loads(file.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+                else:
+                    assert file.read_bytes().startswith(b"\x89PNG"), file
+
+    def test_every_file_that_a_stage_wrote_is_in_the_lock(self, project):
+        lock = yaml.safe_load((project.folder / "dvc.lock").read_text(encoding="utf-8"))
+        outs = [out["path"] for stage in lock["stages"].values() for out in stage["outs"]]
+        written = [
+            str(file.relative_to(project.folder))
+            for top in ("data", "metrics", "models", "plots")
+            for file in (project.folder / top).rglob("*")
+            if file.is_file()
+        ]
+        stray = [
+            name
+            for name in written
+            if not any(name == out or name.startswith(f"{out}/") for out in outs)
+        ]
+        assert stray == []
+
+    def test_the_summary_counts_the_cells(self, project):
+        cnns = [
+            project.json(f"metrics/{cell}/cnn.json")
+            for cell in ("gender/es-features", "gender/en-features", "language/features")
+        ]
+        assert project.json("metrics/summary.json")["cells"] == {
+            "trained": 2,
+            "skipped": 1,
+            "collapsed": sum(cnn.get("collapsed", 0) for cnn in cnns),
+        }
+        assert [cnn.get("skipped") for cnn in cnns] == [
+            None,
+            "2 male, 2 female speakers, 3 of each needed",
+            None,
+        ]
+
+    def test_no_clip_is_lost(self, project):
+        tables = [
+            pd.read_parquet(project.folder / f"data/clips/{locale}.parquet") for locale in LOCALES
+        ]
+        excluded = sum((table["excluded"] != "").sum() for table in tables)
+        assert excluded > 0  # some speakers have three clips, and two are kept
+        counts = project.json("metrics/summary.json")["clips"]
+        assert counts["excluded"] == excluded
+        assert counts["converted"] + counts["put_aside"] == sum(map(len, tables)) - excluded
+
+    def test_results_and_output_hold_no_client_id(self, first_run):
+        project, process = first_run
+        with tarfile.open(project.folder / "data/sample/es.tar.gz") as archive:
+            name = next(name for name in archive.getnames() if name.endswith("/validated.tsv"))
+            file = archive.extractfile(name)
+            assert file is not None
+            ids = set(CLIENT_ID.findall(file.read().decode()))
+        assert len(ids) > 8  # what is looked for below does occur in the corpus
+        starts = [client_id[:16] for client_id in ids]
+        texts = {"the output": process.stdout + process.stderr}
+        for top in ("metrics", "plots", "models", "data/splits", "data/clips"):
+            for path in filter(Path.is_file, (project.folder / top).rglob("*")):
+                # Parquet is compressed: its bytes would hide an id.
+                texts[str(path)] = (
+                    pd.read_parquet(path).to_csv()
+                    if path.suffix == ".parquet"
+                    else path.read_bytes().decode("latin-1")
+                )
+        assert any(name.endswith("predictions.parquet") for name in texts)
+        for where, text in texts.items():
+            assert not CLIENT_ID.search(text), where
+            assert not any(start in text for start in starts), where
+
+    def test_a_second_repro_runs_nothing_and_git_sees_no_change(self, project):
+        process = project.run("dvc", "repro")
+        assert stages_run(process) == stages_restored(process) == []
+        assert "Data and pipelines are up to date." in process.stdout + process.stderr
+        assert project.changes() == []
+
+
+class TestExperiment:
+    def test_a_training_parameter_reruns_the_training_and_what_follows_alone(self, experiment):
+        project, process = experiment
+        assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
+        assert stages_restored(process) == []
+        epochs = {row["epoch"] for row in project.json("plots/language_history.json")}
+        assert epochs == {1}
+
+    def test_going_back_takes_the_results_from_the_cache(self, experiment, tmp_path):
+        project = experiment[0].copy(tmp_path / "going back")
+        params = project.read_params()
+        assert params["train"]["epochs"] == 1
+        project.write_params(merged(params, {"train": {"epochs": 2}}))
+        process = project.run("dvc", "repro")
+        assert stages_run(process) == []
+        assert set(stages_restored(process)) == {"check", "summarise"} | TRAINING
+        assert project.changes() == []
+
+    def test_the_documented_table_of_experiments_fits_on_a_screen(self, experiment):
+        project, _ = experiment
+        command = ("dvc", "exp", "show", "--only-changed", "--drop", ".*/.*")
+        table = project.run(*command).stdout.splitlines()
+        assert "train.epochs" in table[1]
+        for name in ("workspace", "main", "one-epoch"):
+            assert sum(name in row for row in table) == 1, name
+        assert max(map(len, table)) <= 160
+        # Checksums are 32 characters wide and tell a reader nothing.
+        assert not re.search(r"\b[0-9a-f]{32}\b", "\n".join(table))
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"trian": {"epochs": 3}}, "unknown key 'trian'; did you mean 'train'?"),
+            ({"split": {"test": 1.4}}, "split.test = 1.4 is not possible"),
+        ],
+    )
+    def test_repro_stops_at_the_check(self, copied, change, message):
+        copied.write_params(merged(copied.read_params(), change))
+        process = copied.run("dvc", "repro", succeeds=False)
+        assert f"error: params.yaml: {message}" in process.stderr
+        assert "Traceback" not in process.stderr
+        assert stages_run(process) == ["check"]
+
+    @pytest.mark.parametrize(
+        ("setting", "ran"), [("trian.epochs=3", []), ("split.test=1.4", ["check"])]
+    )
+    def test_an_experiment_stops_at_the_check_or_before(self, copied, setting, ran):
+        process = copied.run("dvc", "exp", "run", "--set-param", setting, succeeds=False)
+        assert setting.partition("=")[0] in process.stderr
+        assert stages_run(process) == ran
+
+
+class TestShow:
+    def test_metrics_of_a_task_have_a_row_for_every_cell_and_model(self, project):
+        table = project.run("dvc", "metrics", "show", "metrics/gender").stdout
+        header, *rows = table.splitlines()
+        assert "balanced_accuracy" in header
+        assert [row.split()[0] for row in rows] == [
+            f"metrics/gender/{locale}-features/{model}.json"
+            for locale in sorted(LOCALES)
+            for model in ("cnn", "linear", "majority")
+        ]
+
+    def test_plots_open_without_a_network_and_leave_git_clean(self, copied):
+        # As the Makefile sets it up.
+        copied.run("python", "-m", "voicetraits.plots_page", ".dvc/plots/page.html")
+        copied.run("dvc", "config", "--local", "plots.html_template", "plots/page.html")
+        address = copied.run("dvc", "plots", "show").stdout.strip()
+        assert address.startswith("file://")
+        page = (copied.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+        pipeline = yaml.safe_load((copied.folder / "dvc.yaml").read_text(encoding="utf-8"))
+        for plot in pipeline["plots"]:
+            for options in plot.values():
+                assert options["title"] in page
+        for image in ("results", "language_features", "explore_es_counts", "explore_en_example"):
+            assert f"plots_{image}.png" in page
+        assert "jsdelivr" not in page
+        assert copied.changes() == []
+
+    def test_the_graph_names_every_stage(self, project):
+        graph = project.run("dvc", "dag", "--mermaid").stdout
+        assert set(re.findall(r'\["(.+)"\]', graph)) == STAGES
+
+
+class TestCorpusElsewhere:
+    """corpus.path names a folder outside the repository, as it does for the real Common Voice."""
+
+    def test_it_runs_to_the_end_without_the_sample(self, elsewhere):
+        ran = {stage.partition("@")[0] for stage in stages_run(elsewhere[1])}
+        everything = {stage.partition("@")[0] for stage in STAGES}
+        assert ran == everything - {"sample", "explore"}  # explore is no part of the summary
+
+    def test_bad_clips_are_counted_with_their_reasons_and_the_others_go_on(self, elsewhere):
+        project, process = elsewhere
+        assert project.json("metrics/summary.json")["clips"] == {
+            "excluded": 0,
+            "put_aside": 2,
+            "converted": 2 * (4 + 4 + 1 + 1) - 2,
+        }
+        reasons = {
+            row["reason"]: row["clips"]
+            for row in project.json("metrics/corpus.json")
+            if row["outcome"] == "put aside"
+        }
+        assert sorted(reasons.values()) == [1, 1]
+        assert "listed in validated.tsv, not in the corpus" in reasons
+        assert any(reason.startswith("not readable as audio") for reason in reasons)
+        for name in ("es_male_0_0.mp3", "es_male_1_1.mp3"):
+            assert f"  {name}: " in process.stdout
+
+    @pytest.mark.parametrize(
+        ("cell", "reason"),
+        [
+            ("gender/en-spectrogram", "1 male, 1 female speakers, 3 of each needed"),
+            ("language/spectrogram", "2 en, 8 es speakers, 3 of each needed"),
+        ],
+    )
+    def test_a_cell_with_too_few_speakers_is_skipped_and_says_why(self, elsewhere, cell, reason):
+        project, process = elsewhere
+        assert f"{cell.replace('/', ' ')}: skipped: {reason}" in process.stdout
+        for model in ("cnn", "linear", "majority"):
+            assert project.json(f"metrics/{cell}/{model}.json") == {"skipped": reason}
+        assert reason in project.run("dvc", "metrics", "show", f"metrics/{cell}").stdout
+
+    def test_the_other_cell_is_trained_on_spectrograms(self, elsewhere):
+        project, _ = elsewhere
+        counts = project.json("metrics/summary.json")["cells"]
+        assert (counts["trained"], counts["skipped"]) == (1, 2)
+        assert 0 <= project.json("metrics/gender/es-spectrogram/cnn.json")["roc_auc"] <= 1
+        scaler = np.load(project.folder / "models/gender/es-spectrogram/scaler.npy")
+        assert scaler.shape == (2, 68 * 16)
+
+    def test_plots_are_shown_though_a_task_has_none(self, elsewhere):
+        project, _ = elsewhere
+        assert project.json("plots/language_history.json") == []
+        project.run("dvc", "plots", "show")
+        page = (project.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+        assert "Gender: loss by epoch" in page
+
+
+def write_corpus(folder: Path, locale: str, *, male: int, female: int) -> None:
+    """An unpacked Common Voice 17 folder of one locale: two clips a speaker, tones in noise."""
+    (folder / locale / "clips").mkdir(parents=True)
+    rng = np.random.default_rng(len(locale) + male)
+    rows = ["client_id\tpath\tsentence\tage\tgender\taccents\tvariant\tlocale\tsegment"]
+    for gender, speakers, pitch in (
+        ("male_masculine", male, 120.0),
+        ("female_feminine", female, 210.0),
+    ):
+        for speaker in range(speakers):
+            label = gender.partition("_")[0]
+            client_id = hashlib.sha512(f"{locale} {gender} {speaker}".encode()).hexdigest()
+            for clip in range(2):
+                name = f"{locale}_{label}_{speaker}_{clip}.mp3"
+                signal = tone(pitch + 5 * speaker, 32000, seconds=0.8)
+                signal += rng.normal(0, 0.01, len(signal))
+                (folder / locale / "clips" / name).write_bytes(audio_file(signal, 32000, "MP3"))
+                rows.append(f"{client_id}\t{name}\tUn.\t\t{gender}\t\t\t{locale}\t")
+    (folder / locale / "validated.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
