@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stages._run import run
 from voicetraits.convert import convert
-from voicetraits.corpus.archive import open_corpus
+from voicetraits.corpus.open import open_corpus
 from voicetraits.corpus.table import read_clips
 from voicetraits.params import load_params
 

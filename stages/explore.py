@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages._run import run
 from voicetraits.audio import AudioError, decode, write_wav
-from voicetraits.corpus.archive import open_corpus
+from voicetraits.corpus.open import open_corpus
 from voicetraits.corpus.table import read_clips
 from voicetraits.params import Params, load_params
 from voicetraits.plots import count_plots, example_clip, message, save

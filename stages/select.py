@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages._run import run
-from voicetraits.corpus.archive import open_corpus
-from voicetraits.corpus.table import cap_clips, read_clip_table, selection_counts, write_clips
+from voicetraits.corpus.open import open_corpus
+from voicetraits.corpus.selection import cap_clips, selection_counts
+from voicetraits.corpus.table import read_clip_table, write_clips
 from voicetraits.params import load_params
 
 

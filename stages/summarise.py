@@ -9,10 +9,11 @@ import pandas as pd
 from stages._run import run
 from voicetraits import summary
 from voicetraits.corpus.table import read_clips
+from voicetraits.files import fresh_folder, whole_file
 from voicetraits.params import load_params
 from voicetraits.plots import language_summary, save
 from voicetraits.results_plot import results
-from voicetraits.shards import INDEX, PUT_ASIDE, fresh_folder
+from voicetraits.shards import INDEX, PUT_ASIDE
 
 
 def main() -> None:
@@ -29,7 +30,8 @@ def main() -> None:
             pd.read_parquet(Path("data/wav", locale, PUT_ASIDE)),
         )
     ]
-    metrics = {cell: summary.cell_metrics(cell, seed=params.seed) for cell in cells}
+    read = {cell: summary.read_predictions(cell) for cell in cells}
+    metrics = {cell: summary.cell_metrics(cell, read[cell], seed=params.seed) for cell in cells}
     headline = summary.headline(metrics, corpus)
     write_json(Path("metrics/summary.json"), headline)
     write_json(Path("metrics/corpus.json"), corpus)
@@ -42,11 +44,11 @@ def main() -> None:
                     write_json(folder / cell.name / f"{model}.json", found)
         trained = [cell for cell in mine if not cell.skipped]
         history = [row for cell in trained for row in summary.history_rows(cell)]
-        matrices = [row for cell in trained for row in summary.confusion_rows(cell)]
+        matrices = [row for cell in trained for row in summary.confusion_rows(cell, read[cell])]
         write_json(Path("plots", f"{task}_history.json"), history)
         write_json(Path("plots", f"{task}_confusion.json"), matrices)
         if task == "gender":
-            roc = [row for cell in trained for row in summary.roc_rows(cell)]
+            roc = [row for cell in trained for row in summary.roc_rows(cell, read[cell])]
             write_json(Path("plots/gender_roc.json"), roc)
         else:
             split = pd.read_parquet("data/splits/language.parquet")
@@ -61,16 +63,14 @@ def main() -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, one row per line where it is a list, under a temporary name; then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    """Write JSON, one row per line where it is a list."""
     if isinstance(content, list):
         lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in content)
         text = f"[\n{lines}\n]\n"
     else:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import tarfile
+import time
 import tracemalloc
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from voicetraits.corpus import archive
-from voicetraits.corpus.archive import ArchiveCorpus, Corpus, CorpusError, FolderCorpus, open_corpus
+from voicetraits.corpus.archive import ArchiveCorpus
+from voicetraits.corpus.folder import FolderCorpus
+from voicetraits.corpus.layout import CorpusError
+from voicetraits.corpus.open import Corpus, open_corpus
 
 VALIDATED = b"client_id\tpath\nann\ta.mp3\nbob\tb.mp3\n"
 DURATIONS = b"clip\tduration[ms]\na.mp3\t1000\n"
@@ -137,7 +141,7 @@ class TestBothKinds:
             list(self.corpus(tmp_path, kind, files).clips(Everything()))
 
     def test_a_huge_clip_is_left_out_and_counted(self, tmp_path, kind, monkeypatch):
-        monkeypatch.setattr(archive, "LARGEST_CLIP", 100)
+        monkeypatch.setattr(f"voicetraits.corpus.{kind}.LARGEST_CLIP", 100)
         corpus = self.corpus(tmp_path, kind, {**CORPUS, "clips/huge.mp3": bytes(101)})
         assert set(dict(corpus.clips(Everything()))) == {"a.mp3", "b.mp3"}
         assert corpus.skipped == {"too large": 1}
@@ -343,3 +347,24 @@ def test_the_tables_are_found_without_reading_the_clips_behind_them(tmp_path):
     path = pack(tmp_path / "es.tar", {**files, "clips/z.mp3": bytes(2**20)})
     os.truncate(path, 2**20)  # cut off far behind the tables
     assert set(read_tables(open_corpus(tmp_path, "es"))) == {"validated.tsv", "clip_durations.tsv"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [("archive", r"es\.tar\.gz: 0\.\d of 0\.\d MB"), ("folder", r".*clips: \d+ of 40 clips")],
+)
+def test_a_long_pass_says_now_and_then_how_far_it_is(tmp_path, kind, lines, capsys, monkeypatch):
+    clips = {f"clips/{n:02}.mp3": os.urandom(20_000) for n in range(40)}
+    if kind == "archive":
+        pack(tmp_path / "es.tar.gz", {**clips, "validated.tsv": VALIDATED})
+    else:
+        unpack(tmp_path / "es", {**clips, "validated.tsv": VALIDATED})
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr("voicetraits.progress._READ_AT_ONCE", 2**14)
+    for _ in open_corpus(tmp_path, "es").clips(Everything()):
+        now += 1
+    shown = capsys.readouterr().err.splitlines()
+    assert 3 <= len(shown) <= 4
+    for line in shown:
+        assert re.fullmatch(lines, line)

@@ -9,7 +9,9 @@ from conftest import audio_file, folder_bytes, tone
 
 from voicetraits.audio import read_wav
 from voicetraits.convert import convert
-from voicetraits.features.extract import extract, represent
+from voicetraits.features.extract import extract
+from voicetraits.features.short_term import short_term_features
+from voicetraits.features.spectrogram import log_mel
 from voicetraits.params import Clip
 from voicetraits.shards import INDEX, read_clips_arrays, read_wavs, shard_name
 
@@ -34,8 +36,10 @@ def wavs(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("representation", ["features", "spectrogram"])
-def test_each_row_is_what_its_wav_gives(wavs, tmp_path, representation):
+@pytest.mark.parametrize(
+    ("representation", "function"), [("features", short_term_features), ("spectrogram", log_mel)]
+)
+def test_each_row_is_what_its_wav_gives(wavs, tmp_path, representation, function):
     out = tmp_path / representation / "es"
     count = extract(wavs, representation, window=WINDOW, hop=HOP, out=out, workers=1)
     index = pd.read_parquet(wavs / INDEX)
@@ -48,10 +52,29 @@ def test_each_row_is_what_its_wav_gives(wavs, tmp_path, representation):
         assert stored.dtype == np.float32
         assert len(stored) == len(rows)
         for array, wav in zip(stored, read_wavs(wavs / shard_name(shard, "tar")), strict=True):
-            expected = represent(
-                *read_wav(wav), representation=representation, window=WINDOW, hop=HOP
-            )
-            np.testing.assert_array_equal(array, expected)
+            expected = function(*read_wav(wav), window=WINDOW, hop=HOP)
+            np.testing.assert_array_equal(array, expected.astype(np.float32))
+
+
+def test_the_reference_engine_computes_the_features_with_pyaudioanalysis(
+    wavs, tmp_path, monkeypatch
+):
+    from pyAudioAnalysis import ShortTermFeatures
+
+    original = ShortTermFeatures.feature_extraction
+    calls = []
+    monkeypatch.setattr(
+        ShortTermFeatures,
+        "feature_extraction",
+        lambda *arguments: calls.append(1) or original(*arguments),
+    )
+    arrays = {}
+    for engine in ("fast", "pyaudioanalysis"):
+        out = tmp_path / engine / "es"
+        extract(wavs, "features", window=WINDOW, hop=HOP, out=out, engine=engine, workers=1)
+        arrays[engine] = read_clips_arrays(pd.read_parquet(wavs / INDEX), {"es": out})
+        assert len(calls) == (0 if engine == "fast" else len(PITCHES))
+    np.testing.assert_allclose(arrays["fast"], arrays["pyaudioanalysis"], atol=1e-6)
 
 
 def test_the_order_is_that_of_the_clips(wavs, tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
 import pytest
 
-from voicetraits.progress import progress
+from voicetraits.progress import open_with_progress, progress
 
 
 class Clock:
@@ -70,3 +71,74 @@ def test_items_are_not_taken_ahead_and_errors_pass_through(capsys, monkeypatch, 
     assert next(shown) == 1
     with pytest.raises(ValueError, match="the second"):
         next(shown)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A file of 12.5 MB whose every byte depends on its place."""
+    path = tmp_path / "es.tar.gz"
+    path.write_bytes(bytes(range(250)) * 50_000)
+    return path
+
+
+def read_all(path, clock=None):
+    pieces = []
+    with open_with_progress(path) as file:
+        while piece := file.read(100_000):
+            pieces.append(piece)
+            if clock:
+                clock.now += 0.5
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_file_is_read_as_it_is(capsys, monkeypatch, archive, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    content = archive.read_bytes()
+    assert read_all(archive) == content
+    with open_with_progress(archive) as file:
+        assert file.peek(2).startswith(content[:2])
+        assert file.read() == content
+    assert capsys.readouterr().out == ""
+
+
+def test_reading_fast_says_nothing_when_piped(capsys, archive):
+    read_all(archive)
+    assert capsys.readouterr().err == ""
+
+
+def test_reading_long_says_now_and_then_how_many_bytes_when_piped(capsys, clock, archive):
+    read_all(archive, clock)
+    lines = capsys.readouterr().err.splitlines()
+    assert 5 <= len(lines) <= 6  # 62 seconds
+    done = [re.fullmatch(r"es\.tar\.gz: (\d+\.\d) of 12\.5 MB", line) for line in lines]
+    shown = [float(match[1]) for match in done if match]
+    assert len(shown) == len(lines)
+    assert shown == sorted(shown)
+    assert 0 < shown[0] < shown[-1] <= 12.5
+
+
+def test_a_large_file_is_counted_in_gigabytes(capsys, clock, tmp_path):
+    path = tmp_path / "en.tar.gz"
+    with path.open("wb") as file:
+        file.truncate(94 * 10**9)  # takes no room on the disk
+    with open_with_progress(path) as file:
+        clock.now += 11
+        file.read(1000)
+    assert capsys.readouterr().err.splitlines() == ["en.tar.gz: 0.0 of 94.0 GB"]
+
+
+def test_a_terminal_gets_a_bar_of_bytes_on_standard_error(capsys, monkeypatch, archive):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    read_all(archive)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "es.tar.gz" in captured.err
+    assert "/12.5M" in captured.err
+
+
+def test_a_file_is_closed_after_an_error_of_its_reader(archive):
+    with pytest.raises(ValueError, match="of the reader"), open_with_progress(archive) as file:
+        raise ValueError("of the reader")
+    with pytest.raises(ValueError, match="closed"):
+        file.read()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from stages import _run, select
-from voicetraits.corpus.archive import CorpusError
+from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.table import read_clips
 from voicetraits.params import ParamsError
 

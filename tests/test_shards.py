@@ -11,7 +11,6 @@ import pytest
 from conftest import folder_bytes
 
 from voicetraits.shards import (
-    fresh_folder,
     read_clips_arrays,
     read_wavs,
     shard_name,
@@ -19,45 +18,6 @@ from voicetraits.shards import (
     write_table,
     write_wavs,
 )
-
-
-def test_a_folder_appears_when_its_block_has_ended_well(tmp_path):
-    out = tmp_path / "deep" / "out"
-    with fresh_folder(out) as folder:
-        (folder / "a").write_text("new")
-        assert not out.exists()
-    assert folder_bytes(tmp_path) == {"deep/out/a": b"new"}
-
-
-def test_a_folder_replaces_the_earlier_one_as_a_whole(tmp_path):
-    out = tmp_path / "out"
-    for name in ("old", "new"):
-        with fresh_folder(out) as folder:
-            (folder / name).write_text(name)
-    assert folder_bytes(tmp_path) == {"out/new": b"new"}
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_failure_leaves_the_earlier_folder_and_no_half_written_one(tmp_path, error):
-    out = tmp_path / "out"
-    with fresh_folder(out) as folder:
-        (folder / "a").write_text("old")
-    with pytest.raises(error), fresh_folder(out) as folder:
-        (folder / "a").write_text("half")
-        raise error
-    assert folder_bytes(tmp_path) == {"out/a": b"old"}
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_what_a_killed_run_left_behind_does_not_get_into_the_next(tmp_path):
-    out = tmp_path / "out"
-    with fresh_folder(out) as folder:
-        name = folder.name
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "stale").write_text("stale")
-    with fresh_folder(out) as folder:
-        (folder / "a").write_text("new")
-    assert folder_bytes(tmp_path) == {"out/a": b"new"}
 
 
 def test_shard_names_sort_in_the_order_of_their_numbers():

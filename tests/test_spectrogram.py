@@ -106,10 +106,22 @@ def test_a_window_too_short_for_the_bands_is_refused_with_the_remedy():
 
 
 @pytest.mark.parametrize(
-    "signal",
-    [np.zeros(799), np.zeros(0), np.zeros((54400, 2)), np.r_[np.zeros(54399), np.nan]],
-    ids=["short", "empty", "stereo", "nan"],
+    ("signal", "message"),
+    [
+        (np.zeros(799), r"at least one window \(800 samples\), got shape \(799,\)"),
+        (np.zeros(0), r"got shape \(0,\)"),
+        (np.zeros((54400, 2)), r"mono .* \(54400, 2\)"),
+        (np.r_[np.zeros(54399), np.nan], "not numbers"),
+        (np.r_[np.zeros(54399), np.inf], "not numbers"),
+    ],
+    ids=["short", "empty", "stereo", "nan", "infinite"],
 )
-def test_what_cannot_be_analysed_is_refused(signal):
-    with pytest.raises(ValueError, match=r"expected a mono signal|not numbers"):
+def test_what_cannot_be_analysed_is_refused(signal, message):
+    with pytest.raises(ValueError, match=message):
         log_mel(signal, RATE, window=WINDOW, hop=HOP)
+
+
+@pytest.mark.parametrize(("window", "hop"), [(1, 1), (800, 0), (800, -1)])
+def test_a_window_or_hop_out_of_range_is_refused(window, hop):
+    with pytest.raises(ValueError, match="expected a window of two samples or more, a hop of one"):
+        log_mel(np.zeros(54400), RATE, window=window, hop=hop)

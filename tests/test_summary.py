@@ -75,7 +75,10 @@ def cells(params, models):
 
 @pytest.fixture(scope="module")
 def metrics(cells):
-    return {cell: summary.cell_metrics(cell, seed=1) for cell in cells.values()}
+    return {
+        cell: summary.cell_metrics(cell, summary.read_predictions(cell), seed=1)
+        for cell in cells.values()
+    }
 
 
 def test_the_declared_cells_are_read_and_no_stale_ones(cells, models):
@@ -98,6 +101,7 @@ def test_a_skipped_cell_carries_its_reason_in_place_of_metrics(cells, metrics):
     assert skipped.skipped == REASON
     assert metrics[skipped] == {m: {"skipped": REASON} for m in ("cnn", "linear", "majority")}
     assert cells["gender/es-features"].skipped == ""
+    assert summary.read_predictions(skipped) == {}
 
 
 def test_the_metrics_are_those_of_the_predictions(cells, metrics):
@@ -209,7 +213,8 @@ def test_curves_of_unequal_length_are_an_error(cells, tmp_path):
 
 
 def test_the_roc_curves_are_those_of_the_two_models_that_have_one(cells):
-    rows = summary.roc_rows(cells["gender/es-features"])
+    cell = cells["gender/es-features"]
+    rows = summary.roc_rows(cell, summary.read_predictions(cell))
     assert list(dict.fromkeys(row["model"] for row in rows)) == ["cnn", "linear"]
     for model in ("cnn", "linear"):
         points = [(row["fpr"], row["tpr"]) for row in rows if row["model"] == model]
@@ -218,7 +223,7 @@ def test_the_roc_curves_are_those_of_the_two_models_that_have_one(cells):
 
 def test_the_confusion_matrix_is_that_of_the_cnn(cells, metrics):
     cell = cells["gender/es-features"]
-    rows = summary.confusion_rows(cell)
+    rows = summary.confusion_rows(cell, summary.read_predictions(cell))
     assert sum(row["clips"] for row in rows) == metrics[cell]["cnn"]["clips"]
     recalls = [row["share"] for row in rows if row["actual"] == row["predicted"]]
     assert np.mean(recalls) == pytest.approx(metrics[cell]["cnn"]["balanced_accuracy"], abs=1e-4)
@@ -251,10 +256,10 @@ def drawn() -> dict[str, dict]:
 @pytest.mark.parametrize(
     ("path", "rows_of"),
     [
-        ("plots/gender_history.json", summary.history_rows),
+        ("plots/gender_history.json", lambda cell, _: summary.history_rows(cell)),
         ("plots/gender_roc.json", summary.roc_rows),
         ("plots/gender_confusion.json", summary.confusion_rows),
-        ("plots/language_history.json", summary.history_rows),
+        ("plots/language_history.json", lambda cell, _: summary.history_rows(cell)),
         ("plots/language_confusion.json", summary.confusion_rows),
     ],
 )
@@ -266,7 +271,7 @@ def test_the_rows_have_every_field_that_their_plot_reads(cells, path, rows_of):
     task = path.removeprefix("plots/").partition("_")[0]
     for cell in cells.values():
         if cell.task.name == task and not cell.skipped:
-            for row in rows_of(cell):
+            for row in rows_of(cell, summary.read_predictions(cell)):
                 assert needed <= set(row)
                 json.dumps(row, allow_nan=False)
 

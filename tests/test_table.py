@@ -14,19 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from voicetraits.corpus.archive import CorpusError, open_corpus
+from voicetraits.corpus.layout import CorpusError
+from voicetraits.corpus.open import open_corpus
+from voicetraits.corpus.selection import cap_clips, selection_counts
 from voicetraits.corpus.table import (
     CLIP_COLUMNS,
-    cap_clips,
     measure_durations,
     read_clip_table,
     read_clips,
     read_durations,
     read_validated,
-    selection_counts,
     speaker_hash,
     write_clips,
 )
@@ -291,93 +289,6 @@ class TestDurations:
 def many(clips_of: dict[str, int]) -> pd.DataFrame:
     rows = [row(f"{who}-{n}.mp3", who) for who, count in clips_of.items() for n in range(count)]
     return validated(tsv(*rows))
-
-
-def selected(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["excluded"] == ""]
-
-
-messy_rows = st.lists(
-    st.fixed_dictionaries(
-        {
-            "client_id": st.sampled_from(["ann", "bob", "cy", "dee", ""]),
-            "path": st.sampled_from([f"{n}.mp3" for n in range(30)] + ["", "../x.mp3"]),
-            "gender": st.sampled_from(["male", "female_feminine", ""]),
-        }
-    ),
-    max_size=60,
-)
-
-
-class TestCapClips:
-    @settings(max_examples=60, deadline=None)
-    @given(rows=messy_rows, per_speaker=st.integers(1, 5), per_locale=st.integers(1, 12))
-    def test_every_row_is_accounted_for_and_no_cap_is_exceeded(self, rows, per_speaker, per_locale):
-        before = validated(tsv(*rows) + b"broken\n")
-        after = cap_clips(before, per_speaker=per_speaker, per_locale=per_locale, seed=1)
-        counts = selection_counts(after)
-        assert counts["rows"] == len(rows) + 1 == sum(counts.values()) - counts["rows"]
-        kept = selected(after)
-        per_speaker_kept = kept["speaker"].value_counts()
-        assert (per_speaker_kept <= per_speaker).all()
-        # As many as the caps allow, and nothing that was excluded before comes back.
-        available = selected(before)["speaker"].value_counts().clip(upper=per_speaker)
-        assert len(kept) == min(per_locale, available.sum())
-        was_excluded = before["excluded"] != ""
-        assert (after["excluded"][was_excluded] == before["excluded"][was_excluded]).all()
-        # In turns: nobody has two more than somebody who had clips left.
-        left = per_speaker_kept.reindex(available.index, fill_value=0)
-        waiting = left[left < available]
-        assert waiting.empty or left.max() <= waiting.min() + 1
-
-    @settings(max_examples=25, deadline=None)
-    @given(data=st.data())
-    def test_the_order_of_the_rows_plays_no_part(self, data):
-        table = many({"ann": 7, "bob": 4, "cy": 2, "dee": 1})
-        order = data.draw(st.permutations(range(len(table))))
-        shuffled = table.iloc[order].reset_index(drop=True)
-        caps = {"per_speaker": 3, "per_locale": 6, "seed": 5}
-        kept = set(selected(cap_clips(table, **caps))["clip"])
-        assert set(selected(cap_clips(shuffled, **caps))["clip"]) == kept
-
-    def test_the_seed_decides_which_clips_stay(self):
-        table = many({"ann": 50, "bob": 50})
-        kept = [
-            set(selected(cap_clips(table, per_speaker=10, per_locale=99, seed=seed))["clip"])
-            for seed in (1, 1, 2)
-        ]
-        assert kept[0] == kept[1] != kept[2]
-
-    def test_each_clip_of_a_speaker_is_as_likely_to_stay(self):
-        table = many({"ann": 20})
-        stayed = sum(
-            cap_clips(table, per_speaker=10, per_locale=99, seed=seed)["excluded"] == ""
-            for seed in range(100)
-        )
-        # Binomial(100, 0.5) is within 25 to 75 but for one case in a million.
-        assert stayed.between(25, 75).all()
-
-    def test_a_speaker_with_many_clips_is_no_likelier_to_be_taken(self):
-        few = {f"few{n}": 1 for n in range(300)}
-        table = many(few | {f"many{n}": 20 for n in range(300)})
-        kept = selected(cap_clips(table, per_speaker=10, per_locale=300, seed=1))
-        assert kept["speaker"].nunique() == 300
-        # Binomial(300, 0.5), five standard deviations.
-        assert 107 < kept["clip"].str.startswith("few").sum() < 193
-
-    def test_the_table_given_is_left_as_it_was(self):
-        table = many({"ann": 3})
-        cap_clips(table, per_speaker=1, per_locale=1, seed=1)
-        assert (table["excluded"] == "").all()
-
-    def test_the_reason_names_the_cap(self):
-        table = cap_clips(many({"ann": 5, "bob": 5}), per_speaker=3, per_locale=4, seed=1)
-        assert selection_counts(table) == {
-            "rows": 10,
-            "selected": 4,
-            "over the locale's cap": 2,
-            "over the speaker's cap": 4,
-        }
 
 
 class TestClipFile:

@@ -21,7 +21,7 @@ from voicetraits.training import Batches, LogEpochs, balanced_weights, fit, pred
 
 LANGUAGE = language(["es", "en", "fr", "de"])
 FRAMES = 16  # the fewest that four poolings leave something of
-TRAIN = Train(epochs=30, batch_size=4, learning_rate=0.001, warmup=8, patience=5)
+TRAIN = Train(epochs=30, steps=1, batch_size=4, learning_rate=0.001, warmup=8, patience=5)
 
 
 def separable(labels: list[int], *, seed: int, mislabelled: int = 0) -> Part:
@@ -164,6 +164,17 @@ def test_shuffled_batches_are_full_and_hold_no_clip_twice(clips, size):
     assert len(set(seen)) == len(seen) == clips // size * size
 
 
+def test_a_small_training_set_is_passed_again_until_an_epoch_has_its_steps():
+    batches = batches_of(10, 4, steps=7, shuffle_seed=0)
+    assert len(batches) == 7
+    seen = np.concatenate([batches[number][1][:, 0] for number in range(7)])
+    first, second, rest = seen[:10], seen[10:20], seen[20:]
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert not np.array_equal(first, second)
+    assert len(set(rest)) == 8
+    assert len(batches_of(10, 4, steps=2, shuffle_seed=0)) == 2  # enough without
+
+
 def test_every_epoch_has_a_new_order_that_the_seed_decides():
     def orders(seed: int) -> list[list[float]]:
         batches = batches_of(30, 30, shuffle_seed=seed)
@@ -285,9 +296,21 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
     assert network.options["loss"] == "binary_crossentropy"
 
 
+def test_the_learning_rate_falls_to_zero_over_the_epochs(tmp_path, monkeypatch):
+    network = Recorder()
+    monkeypatch.setattr("voicetraits.training.build_model", lambda *_, **__: network)
+    fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
+    rate = keras.optimizers.schedules.deserialize(
+        network.options["optimizer"].get_config()["learning_rate"]
+    )
+    steps = TRAIN.epochs * len(PARTS[TRAINING].labels) // TRAIN.batch_size
+    found = [float(rate(step)) for step in (0, steps / 2, steps)]
+    np.testing.assert_allclose(found, [0.001, 0.0005, 0], atol=1e-9)
+
+
 def test_four_languages_are_trained_and_predicted(tmp_path):
     parts = {name: separable([0, 1, 2, 3] * 4, seed=n) for n, name in enumerate(PARTS)}
-    train = Train(epochs=12, batch_size=4, learning_rate=0.001, warmup=20, patience=1)
+    train = Train(epochs=12, steps=1, batch_size=4, learning_rate=0.001, warmup=20, patience=1)
     model = fit(LANGUAGE, parts, train, seed=1, label="features", live_folder=tmp_path / "live")
     # A warm-up that is never over: all epochs are run, and the last weights stay.
     assert len(history(tmp_path / "live", TRAINING, "loss")) == 12
@@ -297,7 +320,7 @@ def test_four_languages_are_trained_and_predicted(tmp_path):
     assert (found.argmax(axis=1) == parts[TEST].labels).mean() > 0.9
 
 
-def test_a_piped_run_says_every_tenth_epoch_how_far_it_is(capsys):
+def test_a_piped_run_says_now_and_then_how_far_it_is(capsys):
     class Live:
         def __init__(self) -> None:
             self.logged: list[tuple[str, float]] = []
@@ -317,8 +340,8 @@ def test_a_piped_run_says_every_tenth_epoch_how_far_it_is(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "es-features: epoch 10 of at most 40, validation loss 0.100",
-        "es-features: epoch 20 of at most 40, validation loss 0.050",
+        f"es-features: epoch {epoch} of at most 40, validation loss {1 / epoch:.3f}"
+        for epoch in (5, 10, 15, 20, 25)
     ]
     assert live.steps == 25
     assert live.logged[:2] == [("training/loss", 0.25), ("validation/loss", 1.0)]

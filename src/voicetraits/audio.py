@@ -17,6 +17,7 @@ import soundfile
 import soxr
 
 from voicetraits.errors import InputError
+from voicetraits.files import whole_file
 
 # ffmpeg's decoder for each file ending. Naming it keeps pydub from asking ffprobe, which
 # imageio-ffmpeg does not ship, and keeps ffmpeg from guessing at what a file could be.
@@ -159,7 +160,5 @@ def read_wav(data: bytes) -> tuple[np.ndarray, int]:
 
 def write_wav(path: Path, signal: np.ndarray, sample_rate: int) -> None:
     """Write a mono signal, float in [-1, 1], as a 16-bit WAV file at its own length."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(wav_bytes(fix_length(signal, sample_rate, samples=len(signal))))
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        partial.write_bytes(wav_bytes(fix_length(signal, sample_rate, samples=len(signal))))

@@ -11,8 +11,9 @@ import pandas as pd
 
 from voicetraits.dataset import TEST, TRAINING, encode, prepare, why_not
 from voicetraits.evaluation import linear_baseline, majority_baseline
+from voicetraits.files import fresh_folder
 from voicetraits.params import Params, Representation
-from voicetraits.shards import fresh_folder, read_clips_arrays, write_array, write_table
+from voicetraits.shards import read_clips_arrays, write_array, write_table
 from voicetraits.tasks import Task
 
 WEIGHTS = "model.weights.h5"

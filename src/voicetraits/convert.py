@@ -10,19 +10,21 @@ from typing import NamedTuple
 import pandas as pd
 
 from voicetraits.audio import AudioError, decode, fix_length, wav_bytes
-from voicetraits.parallel import map_ordered
+from voicetraits.files import fresh_folder
+from voicetraits.parallel import map_ordered, workers_for
 from voicetraits.params import Clip
 from voicetraits.progress import progress
 from voicetraits.shards import (
     INDEX,
     PUT_ASIDE,
     SHARD_CLIPS,
-    fresh_folder,
     shard_name,
     write_table,
     write_wavs,
 )
 
+# A new process starts as slowly as this process converts a shard or two.
+_SHARDS_PER_WORKER = 4
 NOT_IN_CORPUS = "listed in validated.tsv, not in the corpus"
 
 
@@ -54,7 +56,7 @@ def convert(
         clip: Sample rate and length.
         locale: Written to the index.
         out: Folder for the shards, `index.parquet` and `put_aside.parquet`; replaced as a whole.
-        workers: Processes; by default one per core. The output does not depend on it.
+        workers: Processes; by default one per core where that pays. The output is the same.
 
     Returns:
         The index of the converted clips (clip, locale, speaker, gender, shard, row) and the table
@@ -66,6 +68,7 @@ def convert(
     with fresh_folder(out) as folder:
         jobs = _jobs(files, clip, folder)
         shards = -(-len(selected) // SHARD_CLIPS)
+        workers = workers or workers_for(shards, jobs_per_worker=_SHARDS_PER_WORKER)
         results = map_ordered(_convert_shard, jobs, workers=workers)
         label = f"convert {locale}"
         for number, (converted, broken) in enumerate(

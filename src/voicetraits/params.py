@@ -23,6 +23,7 @@ from pydantic import (
 from voicetraits.errors import InputError
 
 Representation = Literal["features", "spectrogram"]
+Engine = Literal["fast", "pyaudioanalysis"]
 # Locale names become file names and DVC stage names.
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -87,6 +88,7 @@ class Extract(Section):
     window: Annotated[float, Field(ge=0.01, le=0.5)]
     # Four poolings halve the frames four times: fewer than 16 leave nothing.
     frames: Annotated[int, Field(ge=16, le=1024)]
+    engine: Engine
 
 
 class Split(Section):
@@ -110,6 +112,7 @@ class Train(Section):
     """Optimisation, the same for every cell."""
 
     epochs: Count
+    steps: Count
     batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     warmup: Annotated[int, Field(ge=0)]

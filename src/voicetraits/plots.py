@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.signal import spectrogram
+
+from voicetraits.files import whole_file
 
 # Okabe and Ito's palette, distinct under every common colour blindness.
 # Source: https://jfly.uni-koeln.de/color/
@@ -68,15 +69,12 @@ def save(figure: Figure, path: str | Path) -> None:
 
     A palette of 256 colours keeps the pictures small enough to live in Git.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     image = image.quantize(256, dither=Image.Dither.NONE)
-    image.save(partial, format="PNG", optimize=True)
-    partial.replace(target)
+    with whole_file(Path(path)) as partial:
+        image.save(partial, format="PNG", optimize=True)
 
 
 @styled
@@ -146,12 +144,14 @@ def example_clip(signal: np.ndarray, sample_rate: int, *, locale: str, label: st
     # 25 ms windows every 10 ms show syllables and harmonics; a quiet recording spans 80 dB. Steps
     # of 2.5 dB look continuous, and halve the file.
     window = min(round(0.025 * sample_rate), len(signal))
-    overlap = max(window - max(round(0.01 * sample_rate), 1), 0)
-    frequencies, _, power = spectrogram(
-        signal, sample_rate, nperseg=window, noverlap=overlap, nfft=max(512, window)
-    )
+    hop = max(round(0.01 * sample_rate), 1)
+    length = max(512, window)
+    frames = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop]
+    frames = frames - frames.mean(axis=1, keepdims=True, dtype=np.float64)
+    power = np.abs(np.fft.rfft(frames * np.hanning(window + 2)[1:-1], length).T) ** 2
+    frequencies = np.fft.rfftfreq(length, 1 / sample_rate)
     heard = frequencies <= 8000
-    decibels = 10 * np.log10(np.maximum(power[heard] / max(power.max(), 1e-30), 1e-8))
+    decibels = 10 * np.log10(np.maximum(power[heard] / max(power.max(), 1e-20), 1e-8))
     image = below.imshow(
         decibels,
         origin="lower",

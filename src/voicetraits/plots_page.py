@@ -17,6 +17,8 @@ import re
 import sys
 from pathlib import Path
 
+from voicetraits.files import whole_file
+
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -56,11 +58,8 @@ def plots_page() -> str:
 
 def main(path: str) -> None:
     """Write the page to `path`; the folder is made if it is missing."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    partial.write_text(plots_page(), encoding="utf-8")
-    partial.replace(target)
+    with whole_file(Path(path)) as partial:
+        partial.write_text(plots_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ array shards are `.npy` files of shape (clips, 68, frames); row i of one is memb
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
+
+from voicetraits.files import whole_file
 
 # Small enough that the sample corpus keeps several cores busy, large enough that millions of
 # clips make thousands of files.
@@ -25,22 +25,6 @@ INDEX = "index.parquet"
 PUT_ASIDE = "put_aside.parquet"
 
 
-@contextmanager
-def fresh_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def shard_name(number: int, ending: str) -> str:
     """File name of a shard, e.g. 00012.tar."""
     return f"{number:05d}.{ending}"
@@ -48,13 +32,14 @@ def shard_name(number: int, ending: str) -> str:
 
 def write_wavs(path: Path, wavs: list[tuple[str, bytes]]) -> None:
     """Write (clip name, WAV bytes) pairs as an uncompressed tar, without times or owners."""
-    temporary = path.with_suffix(".partial")
-    with tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as tar:
+    with (
+        whole_file(path) as partial,
+        tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar,
+    ):
         for clip, wav in wavs:
             member = tarfile.TarInfo(f"{clip}.wav")
             member.size = len(wav)
             tar.addfile(member, io.BytesIO(wav))
-    temporary.rename(path)
 
 
 def read_wavs(path: Path) -> Iterator[bytes]:
@@ -67,11 +52,9 @@ def read_wavs(path: Path) -> Iterator[bytes]:
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as .npy under a temporary name, then rename."""
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
+    """Write an array as .npy."""
+    with whole_file(path) as partial, partial.open("wb") as file:
         np.save(file, array)
-    temporary.replace(path)
 
 
 def read_clips_arrays(index: pd.DataFrame, folders: dict[str, Path]) -> np.ndarray:
@@ -98,8 +81,6 @@ def read_clips_arrays(index: pd.DataFrame, folders: dict[str, Path]) -> np.ndarr
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet under a temporary name, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    table.to_parquet(temporary, index=False)
-    temporary.replace(path)
+    """Write a table as Parquet, without its row labels."""
+    with whole_file(path) as partial:
+        table.to_parquet(partial, index=False)

@@ -6,10 +6,10 @@ Only the cells that params.yaml declares are read, whatever else an earlier run 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,14 @@ class Cell:
         return {"cell": self.name, "locale": self.locale, "representation": self.representation}
 
 
+class Predictions(NamedTuple):
+    """What one model makes of the test part of a cell."""
+
+    labels: np.ndarray  # (clips,), class numbers
+    probabilities: np.ndarray  # (clips, classes)
+    speakers: np.ndarray  # (clips,), hashes
+
+
 def declared_cells(params: Params, *, models: Path) -> list[Cell]:
     """The cells that params.yaml declares, in the order they are shown in."""
     cells = [
@@ -72,8 +80,31 @@ def declared_cells(params: Params, *, models: Path) -> list[Cell]:
     ]
 
 
-def cell_metrics(cell: Cell, *, seed: int) -> dict[str, Row]:
+def read_predictions(cell: Cell) -> dict[str, Predictions]:
+    """Predictions of every model of a cell by its name; none where the cell was skipped."""
+    if cell.skipped:
+        return {}
+    table = pd.read_parquet(cell.folder / PREDICTIONS)
+    found = {}
+    for model in MODELS:
+        rows = table[table["model"] == model]
+        found[model] = Predictions(
+            encode(rows["label"].to_numpy(), cell.task),
+            rows[list(cell.task.classes)].to_numpy(),
+            rows["speaker"].to_numpy(),
+        )
+    return found
+
+
+def cell_metrics(
+    cell: Cell, predictions: Mapping[str, Predictions], *, seed: int
+) -> dict[str, Row]:
     """Metrics of the CNN and both baselines on the cell's test part.
+
+    Args:
+        cell: The cell.
+        predictions: What `read_predictions` gave for it.
+        seed: Draws the speakers of the interval.
 
     Returns:
         Model name to its metrics. `low` and `high` bound the balanced accuracy with 95 %
@@ -83,25 +114,15 @@ def cell_metrics(cell: Cell, *, seed: int) -> dict[str, Row]:
     if reason := cell.skipped:
         return {model: {"skipped": reason} for model in MODELS}
     found: dict[str, Row] = {}
-    for model, labels, probabilities, rows in _predictions(cell):
-        speakers = rows["speaker"].to_numpy()
+    for model, (labels, probabilities, speakers) in predictions.items():
         metrics: Row = dict(figures(labels, probabilities, cell.task))
         metrics["low"], metrics["high"] = balanced_accuracy_interval(
             labels, probabilities.argmax(axis=1), speakers, cell.task, seed=seed
         )
-        metrics["clips"], metrics["speakers"] = len(rows), len(np.unique(speakers))
+        metrics["clips"], metrics["speakers"] = len(labels), len(np.unique(speakers))
         metrics["collapsed"] = int(collapsed(probabilities))
         found[model] = metrics
     return found
-
-
-def _predictions(cell: Cell) -> Iterator[tuple[str, np.ndarray, np.ndarray, pd.DataFrame]]:
-    """Model, class numbers, probabilities (clips, classes) and rows of every model of a cell."""
-    table = pd.read_parquet(cell.folder / PREDICTIONS)
-    for model in MODELS:
-        rows = table[table["model"] == model]
-        labels = encode(rows["label"].to_numpy(), cell.task)
-        yield model, labels, rows[list(cell.task.classes)].to_numpy(), rows
 
 
 def headline(metrics: Mapping[Cell, dict[str, Row]], corpus: list[Row]) -> Row:
@@ -188,20 +209,19 @@ def history_rows(cell: Cell) -> list[Row]:
     return rows
 
 
-def roc_rows(cell: Cell) -> list[Row]:
-    """ROC curves of the CNN and of the linear baseline, as rows."""
+def roc_rows(cell: Cell, predictions: Mapping[str, Predictions]) -> list[Row]:
+    """ROC curves of the CNN and of the linear baseline of a trained cell, as rows."""
     return [
         {**cell.place, "model": model, **point}
-        for model, labels, probabilities, _ in _predictions(cell)
-        if model != "majority"
-        for point in roc_points(labels, probabilities[:, 1])
+        for model in ("cnn", "linear")
+        for point in roc_points(predictions[model].labels, predictions[model].probabilities[:, 1])
     ]
 
 
-def confusion_rows(cell: Cell) -> list[Row]:
-    """Confusion matrix of the CNN, as rows."""
-    _, labels, probabilities, _ = next(_predictions(cell))
-    matrix = confusion(labels, probabilities.argmax(axis=1), cell.task)
+def confusion_rows(cell: Cell, predictions: Mapping[str, Predictions]) -> list[Row]:
+    """Confusion matrix of the CNN of a trained cell, as rows."""
+    cnn = predictions["cnn"]
+    matrix = confusion(cnn.labels, cnn.probabilities.argmax(axis=1), cell.task)
     return [{**cell.place, **row} for row in matrix]
 
 

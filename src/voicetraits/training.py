@@ -14,12 +14,15 @@ from voicetraits.models import build_model
 from voicetraits.params import Train
 from voicetraits.tasks import Task
 
+_EPOCHS_BETWEEN_LINES = 5  # of progress, when piped
+
 
 class Batches(keras.utils.PyDataset):
     """Full batches only, because JAX compiles again for every new batch size.
 
     Shuffled: each epoch draws a new order and leaves out the few clips that do not fill the last
-    batch. Not shuffled: the last batch is filled up with clips of weight zero.
+    batch; a set too small for `steps` batches is passed again, each time in a new order. Not
+    shuffled: one pass, and the last batch is filled up with clips of weight zero.
     """
 
     def __init__(
@@ -29,11 +32,13 @@ class Batches(keras.utils.PyDataset):
         weights: np.ndarray,
         *,
         batch_size: int,
+        steps: int = 1,
         shuffle_seed: int | None = None,
     ) -> None:
         super().__init__()
         self._data = (inputs, targets, weights)
         self._batch = batch_size
+        self._steps = steps
         self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         self.on_epoch_end()
         if shuffle_seed is None:
@@ -46,7 +51,9 @@ class Batches(keras.utils.PyDataset):
         clips = len(self._data[0])
         if self._rng is not None:
             self._batch = min(self._batch, clips)
-            self._order = self._rng.permutation(clips)[: clips // self._batch * self._batch]
+            places = max(self._steps, clips // self._batch) * self._batch
+            passes = [self._rng.permutation(clips) for _ in range(-(-places // clips))]
+            self._order = np.concatenate(passes)[:places]
         else:
             self._order = np.arange(clips)
 
@@ -92,7 +99,7 @@ class LogEpochs(keras.callbacks.Callback):
         )
         if sys.stderr.isatty():
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
-        elif (epoch + 1) % 10 == 0:
+        elif (epoch + 1) % _EPOCHS_BETWEEN_LINES == 0:
             print(line, file=sys.stderr, flush=True)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -122,12 +129,29 @@ def fit(
     """
     from dvclive import Live
 
+    batches = {
+        name: Batches(
+            part.inputs,
+            targets(part.labels, task),
+            balanced_weights(part.labels) if name == VALIDATION else np.ones(len(part.labels)),
+            batch_size=train.batch_size,
+            steps=train.steps,
+            shuffle_seed=seed if name == TRAINING else None,
+        )
+        for name, part in parts.items()
+        if name in (TRAINING, VALIDATION)
+    }
     # Layers are numbered through a process, and the numbers go into the weights file.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = build_model(task, frames=parts[TRAINING].inputs.shape[2])
     model.compile(
-        optimizer=keras.optimizers.Adam(train.learning_rate),
+        # At a constant rate the validation loss leaps from epoch to epoch, and the best is luck.
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(
+                train.learning_rate, train.epochs * len(batches[TRAINING])
+            )
+        ),
         loss="binary_crossentropy" if task.binary else "categorical_crossentropy",
         weighted_metrics=["accuracy"],
     )
@@ -137,17 +161,6 @@ def fit(
         start_from_epoch=train.warmup,
         restore_best_weights=True,
     )
-    batches = {
-        name: Batches(
-            part.inputs,
-            targets(part.labels, task),
-            balanced_weights(part.labels) if name == VALIDATION else np.ones(len(part.labels)),
-            batch_size=train.batch_size,
-            shuffle_seed=seed if name == TRAINING else None,
-        )
-        for name, part in parts.items()
-        if name in (TRAINING, VALIDATION)
-    }
     with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
         model.fit(
             batches[TRAINING],

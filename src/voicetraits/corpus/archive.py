@@ -1,16 +1,13 @@
-"""Open one locale of Common Voice: an archive read as a stream, or an unpacked folder.
+"""One locale of Common Voice, read as a stream from the archive that it is downloaded in.
 
-An archive is never unpacked. Each need (the tables, the clips) is one pass from front to back, and
-nothing but the file in hand is kept, so that memory does not grow with the archive (English
+The archive is never unpacked. Each need (the tables, the clips) is one pass from front to back,
+and nothing but the file in hand is kept, so that memory does not grow with the archive (English
 Common Voice 25.0: 94 GB, 2.57 million clips).
-
-Both kinds of corpus offer the same: `path`, `tables()`, `clips()`, and `skipped`.
 """
 
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import tarfile
 import tempfile
@@ -21,19 +18,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
-from tqdm import tqdm
-
-from voicetraits.errors import InputError
-
-VALIDATED = "validated.tsv"
-DURATIONS = "clip_durations.tsv"
-_TABLES = (VALIDATED, DURATIONS)
-# A longer file is no read sentence, and one clip must fit into memory.
-LARGEST_CLIP = 64 * 2**20  # bytes
-
-
-class CorpusError(InputError):
-    """A corpus that cannot be used; the message names the file and the remedy."""
+from voicetraits.corpus.layout import LARGEST_CLIP, TABLES, VALIDATED, CorpusError, readable
+from voicetraits.progress import open_with_progress
 
 
 class _File(NamedTuple):
@@ -85,7 +71,7 @@ class ArchiveCorpus:
                         shutil.copyfileobj(file.content, copy)
                         copy.seek(0)
                         found[file.name] = copy
-                    if clips_seen and len(found) == len(_TABLES):
+                    if clips_seen and len(found) == len(TABLES):
                         break  # the rest of the archive is clips: minutes of reading
             if VALIDATED not in found:
                 raise self._lacks(VALIDATED)
@@ -151,7 +137,7 @@ class ArchiveCorpus:
                 is_clip = folder.name == "clips"
                 if is_clip:
                     folder = folder.parent
-                elif name.name not in _TABLES:
+                elif name.name not in TABLES:
                     continue
                 root = root or folder
                 if folder != root:
@@ -167,161 +153,14 @@ class ArchiveCorpus:
 
     @contextmanager
     def _bytes(self) -> Iterator[IO[bytes]]:
-        """The archive's bytes, decompressed, with a progress bar over the file."""
-        with self.path.open("rb") as raw:
-            compressed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            with tqdm.wrapattr(
-                raw,
-                "read",
-                total=self.path.stat().st_size,
-                desc=self.path.name,
-                disable=None,
-                leave=False,
-            ) as counting:
-                counted = cast(IO[bytes], counting)
-                if not compressed:
-                    yield counted
-                    return
-                # Not tarfile's own "r|gz", which takes a cut-off file for a complete one.
-                with gzip.GzipFile(fileobj=counted, mode="rb") as stream:
-                    yield cast(IO[bytes], stream)
-
-
-class FolderCorpus:
-    """One locale in an unpacked folder, at most two folders down (`cv-corpus-<version>/<locale>/`).
-
-    Attributes:
-        path: The folder.
-        skipped: Files that the last pass left out, counted by reason: links that lead out of
-            the folder, what is not a file, clips that are too large.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Find the tables and the clips.
-
-        Raises:
-            CorpusError: If there is no validated.tsv, more than one, or no clips/ beside it.
-        """
-        self.path = path
-        self.skipped: Counter[str] = Counter()
-        self._root = self._find_root()
-
-    def _find_root(self) -> Path:
-        for pattern in (VALIDATED, f"*/{VALIDATED}", f"*/*/{VALIDATED}"):
-            found = sorted(self.path.glob(pattern))
-            if len(found) > 1:
-                names = " and ".join(str(file.relative_to(self.path)) for file in found[:2])
-                raise CorpusError(f"{self.path}: holds two corpora, {names}; keep one")
-            if found:
-                break
-        else:
-            raise CorpusError(f"{self.path}: holds no {VALIDATED}; is it a Common Voice folder?")
-        root = found[0].parent
-        if not (root / "clips").is_dir():
-            raise CorpusError(f"{root}: no clips/ folder beside {VALIDATED}")
-        for part in (root / VALIDATED, root / "clips"):
-            if self._leads_out(part):
-                raise CorpusError(
-                    f"{part}: a link that leads out of {self.path}, which is not followed; "
-                    "put the real file or folder there"
-                )
-        return root
-
-    def _leads_out(self, file: Path) -> bool:
-        return not file.resolve().is_relative_to(self.path.resolve())
-
-    @contextmanager
-    def tables(self) -> Iterator[dict[str, IO[bytes]]]:
-        """Open the tables: validated.tsv, and clip_durations.tsv where the corpus has one.
-
-        Raises:
-            CorpusError: If one cannot be read.
-        """
-        with ExitStack() as stack:
-            with _clear_errors(self._root):
-                files = {
-                    name: stack.enter_context((self._root / name).open("rb"))
-                    for name in _TABLES
-                    if (self._root / name).is_file() and not self._leads_out(self._root / name)
-                }
-            yield dict(files)
-
-    def clips(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
-        """Read the wanted clips, each once, sorted by name.
-
-        Wanted clips that the folder lacks are not an error here: the caller knows what it asked
-        for and what came.
-
-        Args:
-            wanted: File names inside clips/.
-
-        Yields:
-            File name and the bytes of the file.
-
-        Raises:
-            CorpusError: If a file cannot be read.
-        """
-        self.skipped = Counter()
-        clips = self._root / "clips"
-        with _clear_errors(clips):
-            with os.scandir(clips) as entries:
-                names = sorted(entry.name for entry in entries if entry.name in wanted)
-            for name in tqdm(names, desc=str(clips), unit="clip", disable=None, leave=False):
-                file = clips / name
-                if file.is_symlink() and self._leads_out(file):
-                    self.skipped["link out of the folder"] += 1
-                elif not file.is_file():
-                    self.skipped["not a file"] += 1
-                elif file.stat().st_size > LARGEST_CLIP:
-                    self.skipped["too large"] += 1
-                else:
-                    yield name, file.read_bytes()
-
-
-Corpus = ArchiveCorpus | FolderCorpus
-
-
-def open_corpus(path: str | Path, locale: str) -> Corpus:
-    """Find the corpus of one locale.
-
-    Args:
-        path: Folder that holds `<locale>.tar.gz`, `<locale>.tar` or `<locale>/`.
-        locale: As Common Voice names it, e.g. "es".
-
-    Returns:
-        The corpus. Nothing stays open between its passes.
-
-    Raises:
-        CorpusError: If the folder does not exist, holds nothing for the locale, or holds more
-            than one of the three.
-    """
-    folder = Path(path)
-    expected = f"{locale}.tar.gz, {locale}.tar or {locale}/"
-    if not folder.is_dir():
-        state = "is a file" if folder.exists() else "does not exist"
-        raise CorpusError(
-            f"{folder}: {state}; set corpus.path in params.yaml to the folder that holds {expected}"
-        )
-    archives = [folder / f"{locale}.tar.gz", folder / f"{locale}.tar"]
-    found = [archive for archive in archives if archive.is_file()]
-    if (folder / locale).is_dir():
-        found.append(folder / locale)
-    if not found:
-        raise CorpusError(
-            f"{folder}: holds nothing for locale {locale!r}; expected {expected} "
-            f"(rename or link the download), found {_listing(folder)}"
-        )
-    if len(found) > 1:
-        names = " and ".join(file.name for file in found)
-        raise CorpusError(f"{folder}: holds {names}; keep one, so that it is clear which is used")
-    return FolderCorpus(found[0]) if found[0].is_dir() else ArchiveCorpus(found[0])
-
-
-def _listing(folder: Path, *, most: int = 10) -> str:
-    names = sorted(file.name + "/" * file.is_dir() for file in folder.iterdir())
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more if names else "nothing"
+        """The archive's bytes, decompressed; progress is that over the file."""
+        with open_with_progress(self.path) as file:
+            if not file.peek(2).startswith(b"\x1f\x8b"):
+                yield file
+                return
+            # Not tarfile's own "r|gz", which takes a cut-off file for a complete one.
+            with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+                yield cast(IO[bytes], stream)
 
 
 class _StrictHeader(tarfile.TarInfo):
@@ -349,13 +188,12 @@ def _open_tar(stream: IO[bytes]) -> tarfile.TarFile:
 
 @contextmanager
 def _clear_errors(path: Path) -> Iterator[None]:
-    """Turn what a broken or unreadable file raises into one line."""
-    try:
-        yield
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise CorpusError(
-            f"{path}: broken or cut off ({error}); compare its size with the download page "
-            "and fetch it again"
-        ) from error
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read: {error}") from error
+    """Turn what a broken or unreadable archive raises into one line."""
+    with readable(path):
+        try:
+            yield
+        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise CorpusError(
+                f"{path}: broken or cut off ({error}); compare its size with the download page "
+                "and fetch it again"
+            ) from error

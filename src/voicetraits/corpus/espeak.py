@@ -89,12 +89,12 @@ def synthesise(text: str, *, voice: str, data: Path) -> np.ndarray:
     Raises:
         EspeakError: If espeak-ng does not start, or does not know the voice.
     """
-    chunks: list[np.ndarray] = []
+    chunks: list[bytes] = []
 
     @_CALLBACK
     def collect(samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int | None) -> int:
         if count > 0:
-            chunks.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
+            chunks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -114,4 +114,4 @@ def synthesise(text: str, *, voice: str, data: Path) -> np.ndarray:
             library.espeak_Terminate()
     finally:
         _ctypes.dlclose(library._handle)
-    return np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.int16)
+    return np.frombuffer(b"".join(chunks), dtype=np.int16)

@@ -28,6 +28,7 @@ from voicetraits.corpus.speakers import (
     random_numbers,
     read_sentences,
 )
+from voicetraits.files import whole_file
 from voicetraits.parallel import map_ordered
 from voicetraits.progress import progress
 
@@ -98,8 +99,7 @@ def write_sample(
 ) -> SampleReport:
     """Synthesise the archive of one locale.
 
-    The bytes depend on the parameters and the locale alone, not on the number of workers. The
-    archive is written to a temporary name beside `path` and renamed when complete.
+    The bytes depend on the parameters and the locale alone, not on the number of workers.
 
     Args:
         params: Section `sample` of params.yaml.
@@ -112,23 +112,21 @@ def write_sample(
             speaker is to read.
     """
     speakers = draw_speakers(params, locale)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
-    try:
-        with tempfile.TemporaryDirectory(prefix="vt-") as data, _archive(temporary) as archive:
-            variants = {_variant(s): s.voice.variant(_variant(s)) for s in speakers}
-            espeak.prepare_data(Path(data), language=locale, variants=variants)
-            lengths = []
-            clips = _synthesise(speakers, params.seed, locale, Path(data), workers)
-            for clip, mp3 in clips:
-                _add(archive, f"{RELEASE}/{locale}/clips/{clip.path}", mp3)
-                lengths.append((clip.path, str(duration(mp3))))
-            # After the clips, so that no more than a few of them are ever in memory.
-            for name, content in sorted(_tables(speakers, locale, lengths).items()):
-                _add(archive, f"{RELEASE}/{locale}/{name}", content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="vt-") as data,
+        whole_file(path) as partial_file,
+        _archive(partial_file) as archive,
+    ):
+        variants = {_variant(s): s.voice.variant(_variant(s)) for s in speakers}
+        espeak.prepare_data(Path(data), language=locale, variants=variants)
+        lengths = []
+        clips = _synthesise(speakers, params.seed, locale, Path(data), workers)
+        for clip, mp3 in clips:
+            _add(archive, f"{RELEASE}/{locale}/clips/{clip.path}", mp3)
+            lengths.append((clip.path, str(duration(mp3))))
+        # After the clips, so that no more than a few of them are ever in memory.
+        for name, content in sorted(_tables(speakers, locale, lengths).items()):
+            _add(archive, f"{RELEASE}/{locale}/{name}", content)
     labelled = params.speakers[locale]
     return SampleReport(
         locale=locale,

@@ -1,4 +1,4 @@
-"""Common Voice's TSV files in, one clip table out, and the selection of clips.
+"""Common Voice's TSV files in, one clip table out.
 
 The clip table has one row per row of validated.tsv, in its order, whether the clip is used or
 not: what is left out stays in the table with the reason, so that nothing is lost silently.
@@ -15,13 +15,14 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from voicetraits.corpus.archive import DURATIONS, VALIDATED, Corpus, CorpusError
+from voicetraits.corpus.layout import DURATIONS, VALIDATED, CorpusError
+from voicetraits.corpus.open import Corpus
+from voicetraits.files import whole_file
 
 CLIP_COLUMNS = pa.schema(
     [
@@ -145,56 +146,12 @@ def measure_durations(corpus: Corpus, *, clips: Collection[str]) -> dict[str, fl
     return durations
 
 
-def cap_clips(table: pd.DataFrame, *, per_speaker: int, per_locale: int, seed: int) -> pd.DataFrame:
-    """Exclude the clips over the caps.
-
-    Which clips stay depends on the seed and the names alone, not on the order of the rows. The
-    cap of the locale takes speakers in turns: the first clip of every speaker comes before the
-    second of any. Labels play no part, so that the selection has the corpus's own mix of them.
-
-    Args:
-        table: With CLIP_COLUMNS.
-        per_speaker: Most clips of one speaker.
-        per_locale: Most clips of all.
-        seed: Draws the order of each speaker's clips, and of the speakers.
-
-    Returns:
-        A copy with "over the speaker's cap" and "over the locale's cap" in `excluded`.
-    """
-    clips = table.loc[table["excluded"] == "", ["clip", "speaker"]]
-    clips = clips.assign(draw=_draws(clips["clip"], seed)).sort_values(["draw", "clip"])
-    # Within a turn, speakers go by a draw of their own: by that of the clip, whoever has many
-    # clips, and so a lower lowest draw, would come first.
-    clips = clips.assign(
-        turn=clips.groupby("speaker").cumcount(), draw=_draws(clips["speaker"], seed)
-    ).sort_values(["turn", "draw", "speaker"])
-    over_speaker = clips["turn"] >= per_speaker
-    capped = table.copy()
-    capped.loc[clips.index[over_speaker], "excluded"] = "over the speaker's cap"
-    capped.loc[clips.index[~over_speaker][per_locale:], "excluded"] = "over the locale's cap"
-    return capped
-
-
-def selection_counts(table: pd.DataFrame) -> dict[str, int]:
-    """Count rows, selected clips, and excluded rows by reason.
-
-    Returns:
-        "rows", "selected", then each reason; "rows" is the sum of the others.
-    """
-    reasons = table.loc[table["excluded"] != "", "excluded"].value_counts().sort_index()
-    counts = {str(reason): int(count) for reason, count in reasons.items()}
-    return {"rows": len(table), "selected": len(table) - sum(counts.values()), **counts}
-
-
 def write_clips(table: pd.DataFrame, path: str | Path) -> None:
     """Write a clip table as Parquet: the same table gives the same bytes."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrow = pa.Table.from_pandas(table, schema=CLIP_COLUMNS, preserve_index=False)
-    unfinished = path.with_name(path.name + ".tmp")
-    # Without pandas' own metadata, which names its version.
-    pq.write_table(arrow.replace_schema_metadata(None), unfinished, compression="zstd")
-    unfinished.replace(path)
+    with whole_file(Path(path)) as partial:
+        # Without pandas' own metadata, which names its version.
+        pq.write_table(arrow.replace_schema_metadata(None), partial, compression="zstd")
 
 
 def read_clips(path: str | Path) -> pd.DataFrame:
@@ -313,11 +270,3 @@ def _exclude_repeats(table: pd.DataFrame) -> pd.DataFrame:
     table.loc[repeated.index[later], "excluded"] = "duplicate file name"
     table.loc[repeated.index[conflicting], "excluded"] = "conflicting rows"
     return table
-
-
-def _draws(names: pd.Series, seed: int) -> np.ndarray:
-    """A number per name, shape (names,), uint64, that depends on nothing but seed and name."""
-    digests = b"".join(
-        hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest() for name in names
-    )
-    return np.frombuffer(digests, dtype="<u8")

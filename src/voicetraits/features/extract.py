@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.audio import read_wav
-from voicetraits.features.short_term import short_term_features
+from voicetraits.features.short_term import reference_features, short_term_features
 from voicetraits.features.spectrogram import log_mel
+from voicetraits.files import fresh_folder
 from voicetraits.parallel import map_ordered, workers_for
-from voicetraits.params import Representation
+from voicetraits.params import Engine, Representation
 from voicetraits.progress import progress
-from voicetraits.shards import INDEX, fresh_folder, read_wavs, shard_name, write_array
+from voicetraits.shards import INDEX, read_wavs, shard_name, write_array
 
+_ENGINES = {"fast": short_term_features, "pyaudioanalysis": reference_features}
 # A new process starts as slowly as this process extracts this many shards.
-_SHARDS_PER_WORKER = 8
-
-_FUNCTIONS = {"features": short_term_features, "spectrogram": log_mel}
+_SHARDS_PER_WORKER = {"fast": 8, "pyaudioanalysis": 1}
 
 
 class _Job(NamedTuple):
@@ -28,6 +28,7 @@ class _Job(NamedTuple):
     wavs: Path
     arrays: Path
     representation: Representation
+    engine: Engine
     window: int
     hop: int
 
@@ -39,6 +40,7 @@ def extract(
     window: int,
     hop: int,
     out: Path,
+    engine: Engine = "fast",
     workers: int | None = None,
 ) -> int:
     """Extract one representation of every converted clip of a locale.
@@ -49,6 +51,7 @@ def extract(
         window: Window length in samples.
         hop: Step between windows in samples.
         out: Folder for the array shards, shape (clips, 68, frames), float32; replaced as a whole.
+        engine: Of the features: "fast", or "pyaudioanalysis" for the reference.
         workers: Processes; by default one per core where that pays. The output is the same.
 
     Returns:
@@ -62,45 +65,23 @@ def extract(
                 wavs / shard_name(number, "tar"),
                 folder / shard_name(number, "npy"),
                 representation,
+                engine,
                 window,
                 hop,
             )
             for number in numbers
         ]
-        workers = workers or workers_for(len(jobs), jobs_per_worker=_SHARDS_PER_WORKER)
+        workers = workers or workers_for(len(jobs), jobs_per_worker=_SHARDS_PER_WORKER[engine])
         results = map_ordered(_extract_shard, jobs, workers=workers)
         label = f"extract {out.parent.name} {out.name}"
         return sum(progress(results, label=label, unit="shards", total=len(jobs)))
 
 
 def _extract_shard(job: _Job) -> int:
+    represent = log_mel if job.representation == "spectrogram" else _ENGINES[job.engine]
     arrays = [
-        represent(*read_wav(wav), representation=job.representation, window=job.window, hop=job.hop)
+        represent(*read_wav(wav), window=job.window, hop=job.hop).astype(np.float32)
         for wav in read_wavs(job.wavs)
     ]
     write_array(job.arrays, np.stack(arrays))
     return len(arrays)
-
-
-def represent(
-    signal: np.ndarray,
-    sample_rate: int,
-    *,
-    representation: Representation,
-    window: int,
-    hop: int,
-) -> np.ndarray:
-    """One clip in one representation.
-
-    Args:
-        signal: Mono PCM, shape (samples,), int16.
-        sample_rate: In Hz.
-        representation: "features" or "spectrogram".
-        window: Window length in samples.
-        hop: Step between windows in samples.
-
-    Returns:
-        Shape (68, frames), float32.
-    """
-    function = _FUNCTIONS[representation]
-    return function(signal, sample_rate, window=window, hop=hop).astype(np.float32)

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from voicetraits.features.signal import checked_signal
+
 FEATURE_NAMES = (
     *("zcr", "energy", "energy_entropy"),
     *("spectral_centroid", "spectral_spread", "spectral_entropy"),
@@ -31,8 +33,6 @@ FEATURES = len(FEATURE_NAMES)
 # pyAudioAnalysis adds it to sums that it divides by or takes logarithms of. It is not negligible:
 # the cepstrum of silence is the logarithm of this number.
 _EPS = sys.float_info.epsilon
-# Louder samples, in float64, overflow when their mean is taken.
-_LOUDEST = 1e300
 # Parts of a frame, and of a spectrum, whose energies the entropies compare.
 _BLOCKS = 10
 
@@ -56,7 +56,7 @@ def short_term_features(
         ValueError: If the signal is not mono, is shorter than one window or holds values that are
             not numbers, or if pyAudioAnalysis has no filters for the rate and window.
     """
-    signal = _checked(signal, sample_rate, window=window, hop=hop)
+    signal = checked_signal(signal, sample_rate, window=window, hop=hop)
     tables = _tables(sample_rate, window)
     frames = _frames(_normalised(signal), window=window, hop=hop)
     energy = np.vecdot(frames, frames)
@@ -93,27 +93,10 @@ def reference_features(
     """
     from pyAudioAnalysis.ShortTermFeatures import feature_extraction
 
-    signal = _checked(signal, sample_rate, window=window, hop=hop)
+    signal = checked_signal(signal, sample_rate, window=window, hop=hop)
     _tables(sample_rate, window)
     features, _ = feature_extraction(signal, sample_rate, window, hop)
     return features
-
-
-def _checked(signal: np.ndarray, sample_rate: int, *, window: int, hop: int) -> np.ndarray:
-    signal = np.asarray(signal)
-    if window < 2 or hop < 1 or not sample_rate > 0:
-        raise ValueError(
-            "expected a window of two samples or more, a hop of one or more and a positive sample "
-            f"rate, got window {window}, hop {hop}, {sample_rate} Hz"
-        )
-    if signal.ndim != 1 or len(signal) < window:
-        raise ValueError(
-            f"expected a mono signal of at least one window ({window} samples), "
-            f"got shape {signal.shape}"
-        )
-    if signal.dtype.kind == "f" and not float(np.abs(signal).max()) <= _LOUDEST:
-        raise ValueError(f"the signal holds samples that are not numbers, or beyond {_LOUDEST:.0e}")
-    return signal
 
 
 class _Tables(NamedTuple):

@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 
+from voicetraits.features.signal import checked_signal
+
 BANDS = 68
 # Everything this far below a clip's loudest cell counts as silence, so that the floor of a
 # recording (and the appended silence) does not stretch the scale.
@@ -26,19 +28,13 @@ def log_mel(signal: np.ndarray, sample_rate: int, *, window: int, hop: int) -> n
         frames = 1 + (samples - window) // hop. Digital silence gives -80 everywhere.
 
     Raises:
-        ValueError: If the signal is shorter than one window, or holds NaN.
+        ValueError: If the signal is not mono, is shorter than one window or holds values that are
+            not numbers, or if the window is too short for the bands.
 
     Source: Stevens, Volkmann and Newman, JASA 8(3), 1937 (the mel scale), in O'Shaughnessy's
         form 2595 log10(1 + f/700), Speech Communication, 1987.
     """
-    signal = np.asarray(signal, dtype=np.float64)
-    if signal.ndim != 1 or len(signal) < window:
-        raise ValueError(
-            f"expected a mono signal of at least one window ({window} samples), "
-            f"got shape {signal.shape}"
-        )
-    if not np.isfinite(signal).all():
-        raise ValueError("the signal holds samples that are not numbers")
+    signal = checked_signal(signal, sample_rate, window=window, hop=hop).astype(np.float64)
     fft_length = _fft_length(window)
     frames = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop]
     power = np.abs(np.fft.rfft(frames * np.hanning(window), fft_length)) ** 2

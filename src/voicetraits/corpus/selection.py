@@ -1,0 +1,57 @@
+"""The selection of clips: caps by speaker and by locale."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+
+def cap_clips(table: pd.DataFrame, *, per_speaker: int, per_locale: int, seed: int) -> pd.DataFrame:
+    """Exclude the clips over the caps.
+
+    Which clips stay depends on the seed and the names alone, not on the order of the rows. The
+    cap of the locale takes speakers in turns: the first clip of every speaker comes before the
+    second of any. Labels play no part, so that the selection has the corpus's own mix of them.
+
+    Args:
+        table: With CLIP_COLUMNS.
+        per_speaker: Most clips of one speaker.
+        per_locale: Most clips of all.
+        seed: Draws the order of each speaker's clips, and of the speakers.
+
+    Returns:
+        A copy with "over the speaker's cap" and "over the locale's cap" in `excluded`.
+    """
+    clips = table.loc[table["excluded"] == "", ["clip", "speaker"]]
+    clips = clips.assign(draw=_draws(clips["clip"], seed)).sort_values(["draw", "clip"])
+    # Within a turn, speakers go by a draw of their own: by that of the clip, whoever has many
+    # clips, and so a lower lowest draw, would come first.
+    clips = clips.assign(
+        turn=clips.groupby("speaker").cumcount(), draw=_draws(clips["speaker"], seed)
+    ).sort_values(["turn", "draw", "speaker"])
+    over_speaker = clips["turn"] >= per_speaker
+    capped = table.copy()
+    capped.loc[clips.index[over_speaker], "excluded"] = "over the speaker's cap"
+    capped.loc[clips.index[~over_speaker][per_locale:], "excluded"] = "over the locale's cap"
+    return capped
+
+
+def selection_counts(table: pd.DataFrame) -> dict[str, int]:
+    """Count rows, selected clips, and excluded rows by reason.
+
+    Returns:
+        "rows", "selected", then each reason; "rows" is the sum of the others.
+    """
+    reasons = table.loc[table["excluded"] != "", "excluded"].value_counts().sort_index()
+    counts = {str(reason): int(count) for reason, count in reasons.items()}
+    return {"rows": len(table), "selected": len(table) - sum(counts.values()), **counts}
+
+
+def _draws(names: pd.Series, seed: int) -> np.ndarray:
+    """A number per name, shape (names,), uint64, that depends on nothing but seed and name."""
+    digests = b"".join(
+        hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest() for name in names
+    )
+    return np.frombuffer(digests, dtype="<u8")

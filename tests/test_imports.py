@@ -1,0 +1,76 @@
+"""A stage starts at once: it loads no large package that it has no use for.
+
+Packages that only a part of a stage's work needs (Keras, scikit-learn, pyAudioAnalysis) are
+imported where that part begins.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+TABLES = {"numpy", "pandas", "pyarrow"}
+PICTURES = {*TABLES, "matplotlib"}
+# What each stage may load when it is imported, of the packages that take long.
+MAY_LOAD = {
+    "check": set(),
+    "sample": {"numpy", "scipy"},
+    "select": TABLES,
+    "explore": PICTURES,
+    "convert": TABLES,
+    "extract": TABLES,
+    "split": TABLES,
+    "gender": TABLES,
+    "language": TABLES,
+    "summarise": PICTURES,
+}
+SLOW = PICTURES | {
+    "dvc",
+    "dvclive",
+    "imblearn",
+    "jax",
+    "keras",
+    "matplotlib.pyplot",
+    "pyAudioAnalysis",
+    "scipy",
+    "scipy.signal",
+    "scipy.stats",
+    "sklearn",
+}
+
+
+def printed(code: str, **environment: str) -> str:
+    """What Python prints in a process of its own."""
+    command = [sys.executable, "-c", code]
+    env = {**os.environ, **environment}
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_every_stage_is_in_the_table():
+    modules = {path.stem for path in (ROOT / "stages").glob("[!_]*.py")}
+    assert modules == set(MAY_LOAD)
+
+
+@pytest.mark.parametrize("stage", MAY_LOAD)
+def test_a_stage_loads_no_slow_package_that_it_has_no_use_for(stage):
+    code = f"import sys, stages.{stage}; print(*sys.modules)"
+    loaded = set(printed(code).split())
+    assert f"stages.{stage}" in loaded
+    assert loaded & SLOW <= MAY_LOAD[stage]
+
+
+def test_a_stage_runs_numeric_libraries_in_one_thread_unless_the_user_has_set_another_number():
+    code = """
+import os
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.pop(name, None)
+import stages.split
+print(*(os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")))
+"""
+    assert printed(code, OPENBLAS_NUM_THREADS="3").split() == ["1", "3", "1"]
