@@ -13,12 +13,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test lint requirements clean
 
-# Everything up to the splits is parallel inside. Cells and pictures use one core each and so run
-# beside each other, the longest (language) first; the last call does what is left.
+# What `dvc repro` does, which runs one stage after the other, for several cores. The sample corpus
+# uses them all by itself; then the locales run beside each other, then the two language cells
+# (the longest); the last call does what is left.
 repro: .venv/ready
-	dvc repro extract split_gender split_language
-	dvc stage list --name-only | grep -E '^(explore|gender|language)@' | sort -r \
-	    | xargs -P $(CORES) -n 1 dvc --wait-for-lock repro --single-item --quiet
+	dvc repro sample
+	dvc stage list --name-only | sed -n 's/^explore@//p' \
+	    | xargs -P $(CORES) -I{} dvc --wait-for-lock repro --glob 'explore@{}' 'gender@{}-*'
+	dvc stage list --name-only | grep '^language@' \
+	    | xargs -P $(CORES) -n 1 dvc --wait-for-lock repro
 	dvc repro
 	@echo
 	dvc metrics show metrics/gender metrics/language
