@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
 from pathlib import Path
+
+from voicetraits.memory import keep_freed_memory
 
 os.environ["KERAS_BACKEND"] = "jax"
 # XLA divides work by the number of cores, and with it the order of sums: one thread gives the
@@ -23,24 +24,7 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(".cache", "jax").abs
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
-
-def _keep_freed_memory() -> None:
-    """Make the C library keep what is freed, for the next training step to use again.
-
-    Every step takes and frees some hundred megabytes. By default glibc hands them back to the
-    kernel each time, and a third of the training time goes into getting them again, page by page.
-    Elsewhere (macOS, musl) there is no mallopt, and nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return
-    # Constants of glibc's malloc.h: one arena for all threads (M_ARENA_MAX), no allocation by
-    # mmap (M_MMAP_MAX), never trim (M_TRIM_THRESHOLD), grow by 256 MiB at a time (M_TOP_PAD).
-    for option, value in ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28)):
-        mallopt(option, value)
-
-
-_keep_freed_memory()
+keep_freed_memory()
 
 # Keras would import pyplot, for galleries of pictures, and does without where it is missing: a
 # second of CPU less for every cell.

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TypeVar
 
+from voicetraits.memory import keep_freed_memory
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -43,13 +45,14 @@ def map_ordered(
     """
     workers = cores() if workers is None else workers
     if workers == 1:
+        keep_freed_memory()
         yield from map(function, jobs)
         return
     for name in _ONE_THREAD:
         os.environ.setdefault(name, "1")
     # Forking a process that may hold threads is unsafe; a spawned worker starts clean.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=keep_freed_memory) as pool:
         pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:

@@ -37,7 +37,8 @@ def log_mel(signal: np.ndarray, sample_rate: int, *, window: int, hop: int) -> n
     signal = checked_signal(signal, sample_rate, window=window, hop=hop).astype(np.float64)
     fft_length = _fft_length(window)
     frames = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop]
-    power = np.abs(np.fft.rfft(frames * np.hanning(window), fft_length)) ** 2
+    spectrum = np.fft.rfft(frames * np.hanning(window), fft_length)
+    power = spectrum.real**2 + spectrum.imag**2
     mel = power @ mel_filters(sample_rate, fft_length).T
     loudest = mel.max()
     if loudest == 0:
