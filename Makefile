@@ -1,6 +1,8 @@
 # make repro   set up the environment and run the whole pipeline
 # make test    set up the environment and run the tests
-# make lint    what CI checks besides: format, lint, types
+# make lint    format, lint and types
+# make bench   speed and memory, as ratios against a baseline of the same run
+# make bench   what the pipeline costs, against a baseline of the same run
 
 # Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`.
 PYTHON ?= python3.11
@@ -11,7 +13,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 # the folder may have spaces in its name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test lint requirements clean
+.PHONY: repro test lint bench bench-stages requirements requirements-bench clean
 
 # What `dvc repro` does, which runs one stage after the other, for several cores. The sample corpus
 # uses them all by itself; then the locales run beside each other, then the two language cells
@@ -34,6 +36,25 @@ lint: .venv/ready
 	ruff check .
 	mypy
 
+# A quarter of an hour. Each benchmark replaces its figures in benchmarks/results/, after printing
+# them beside the new. TensorFlow, which training is held against, has an environment of its own.
+bench: .venv/ready .venv-bench/ready
+	python -m benchmarks.short_term
+	python -m benchmarks.decode
+	python -m benchmarks.whole_path
+	python -m benchmarks.training
+
+bench-stages: .venv/ready
+	python -m benchmarks.stages
+
+# Writes requirements-bench.txt anew from the extra `bench` alone, without what the pipeline needs.
+requirements-bench: .venv/ready
+	python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	    print(*project["optional-dependencies"]["bench"], sep="\n")' \
+	    | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate \
+	    --custom-compile-command "make requirements-bench" --output-file requirements-bench.txt
+
 # Writes requirements.txt anew from pyproject.toml; needs `uv` on the path.
 requirements:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
@@ -41,7 +62,12 @@ requirements:
 	    --output-file requirements.txt
 
 clean:
-	rm -rf .venv data models .cache
+	rm -rf .venv .venv-bench data models .cache
+
+.venv-bench/ready: requirements-bench.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements-bench.txt
+	touch .venv-bench/ready
 
 # The stamp is written last, so that an interrupted set-up starts again.
 .venv/ready: requirements.txt pyproject.toml

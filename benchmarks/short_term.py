@@ -1,9 +1,8 @@
-"""CPU time per clip of the short-term features, against pyAudioAnalysis in the same run.
+"""CPU time per clip of the short-term features, against pyAudioAnalysis.
 
-    python benchmarks/short_term.py [result.json]
+    python -m benchmarks.short_term
 
-Rounds of both engines alternate, so that a machine busy with other work slows both alike. The
-clips are those of the pipeline's default: 3.4 s at 16 kHz in 68 windows of 50 ms.
+The clips are those of the pipeline's default: 3.4 s at 16 kHz in 68 windows of 50 ms.
 """
 
 from __future__ import annotations
@@ -13,15 +12,11 @@ import os
 # Before NumPy: threads that wait for each other would be counted as work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
-import json
-import statistics
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks._measure import OURS, alternate, compare, cpu_seconds, report
 from voicetraits.features.short_term import reference_features, short_term_features
 
 SAMPLE_RATE = 16000
@@ -34,42 +29,27 @@ REPEATS = 20
 
 
 def main() -> None:
-    """Measure, print, and write the figures where a path is given."""
+    """Measure and report."""
     clips = [_clip(seed) for seed in range(CLIPS)]
+    # The first call of each also builds its tables.
     difference = max(
         np.abs(_features(short_term_features, clip) - _features(reference_features, clip)).max()
         for clip in clips
     )
-    rounds = [
-        (_cpu_ms(reference_features, clips), _cpu_ms(short_term_features, clips * REPEATS))
-        for _ in range(ROUNDS)
-    ]
-    reference, fast = zip(*rounds, strict=True)
-    ratios = [slow / quick for slow, quick in rounds]
-    result = {
-        "pyaudioanalysis_ms": round(min(reference), 1),
-        "voicetraits_ms": round(min(fast), 3),
-        "ratio_lowest": round(min(ratios), 1),
-        "ratio_median": round(statistics.median(ratios), 1),
-        "ratio_highest": round(max(ratios), 1),
-        "largest_difference": float(f"{difference:.1e}"),
-    }
-    print(
-        f"{result['pyaudioanalysis_ms']} ms of CPU a clip through pyAudioAnalysis, "
-        f"{result['voicetraits_ms']} ms here (best of {ROUNDS} rounds)\n"
-        f"times less CPU within a round: median {result['ratio_median']}, "
-        f"{result['ratio_lowest']} to {result['ratio_highest']}; "
-        f"largest difference {result['largest_difference']}"
+    costs = alternate(
+        {
+            "pyAudioAnalysis": lambda: _cpu_ms(reference_features, clips),
+            OURS: lambda: _cpu_ms(short_term_features, clips * REPEATS),
+        },
+        rounds=ROUNDS,
     )
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(json.dumps(result, indent=2) + "\n")
+    comparison = compare(costs, unit="ms of CPU a clip", baseline="pyAudioAnalysis", target=60)
+    report("short_term", {"short-term features": comparison})
+    print(f"  largest difference between the two: {difference:.1e}")
 
 
 def _cpu_ms(engine: Callable[..., np.ndarray], clips: list[np.ndarray]) -> float:
-    start = time.process_time()
-    for clip in clips:
-        _features(engine, clip)
-    return 1000 * (time.process_time() - start) / len(clips)
+    return 1000 * cpu_seconds(lambda: [_features(engine, clip) for clip in clips]) / len(clips)
 
 
 def _features(engine: Callable[..., np.ndarray], clip: np.ndarray) -> np.ndarray:
