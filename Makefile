@@ -15,15 +15,17 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test lint bench bench-stages requirements requirements-bench clean
 
-# What `dvc repro` does, which runs one stage after the other, for several cores. The sample corpus
-# uses them all by itself; then the locales run beside each other, then the two language cells
-# (the longest); the last call does what is left.
+# What `dvc repro` does one stage after the other, on several cores. The sample corpus uses them all
+# by itself; then the locales run beside each other, then the two language cells (the longest); the
+# last call does what is left. Single items, because DVC locks what it only checks, too.
 repro: .venv/ready
 	dvc repro sample
-	dvc stage list --name-only | sed -n 's/^explore@//p' \
-	    | xargs -P $(CORES) -I{} dvc --wait-for-lock repro --glob 'explore@{}' 'gender@{}-*'
+	dvc stage list --name-only | sed -n 's/^select@//p' \
+	    | xargs -P $(CORES) -I{} dvc --wait-for-lock repro --single-item --glob \
+	    'select@{}' 'convert@{}' 'extract@{}-*' 'split_gender@{}' 'gender@{}-*' 'explore@{}'
+	dvc repro --single-item split_language
 	dvc stage list --name-only | grep '^language@' \
-	    | xargs -P $(CORES) -n 1 dvc --wait-for-lock repro
+	    | xargs -P $(CORES) -n 1 dvc --wait-for-lock repro --single-item
 	dvc repro
 	@echo
 	dvc metrics show metrics/gender metrics/language
