@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from voicetraits.backend import keras
 from voicetraits.convolution import Conv3x3
@@ -30,7 +33,25 @@ class HalvingPool(keras.layers.Layer):
         return clips, rows // 2, columns // 2, channels
 
 
-def build_model(task: Task, *, frames: int) -> Any:
+class GlorotUniform(keras.initializers.Initializer):
+    """Keras's default for kernels, drawn by NumPy.
+
+    JAX would compile a program of its own for every shape of kernel: seconds in every process.
+
+    Source: Glorot and Bengio, AISTATS 2010, equation 16.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None, **_: Any) -> np.ndarray:
+        """Draw the next kernel, (..., inputs, outputs)."""
+        cells = math.prod(shape[:-2])
+        bound = math.sqrt(6 / (cells * (shape[-2] + shape[-1])))
+        return self._rng.uniform(-bound, bound, shape).astype(dtype)
+
+
+def build_model(task: Task, *, frames: int, seed: int) -> Any:
     """Build the CNN of a task, with fresh weights.
 
     Four blocks of 3x3 convolution, batch normalisation and 2x2 max pooling, then the task's dense
@@ -40,15 +61,17 @@ def build_model(task: Task, *, frames: int) -> Any:
     Args:
         task: Gives the dense layers and the number of classes.
         frames: Frames of a clip; the input is (68, frames, 1).
+        seed: Of the weights.
 
     Returns:
         A keras.Model, not compiled.
     """
     layers = keras.layers
+    kernels = GlorotUniform(seed)
     inputs = keras.Input((68, frames, 1))
     x = inputs
     for filters in FILTERS:
-        x = Conv3x3(filters, activation="relu")(x)
+        x = Conv3x3(filters, activation="relu", kernel_initializer=kernels)(x)
         # The default momentum of 0.99 needs hundreds of steps before the moving averages are of
         # any use; a small training set has a dozen an epoch, and the model would be judged,
         # stopped and kept on averages that are still near their start.
@@ -56,9 +79,7 @@ def build_model(task: Task, *, frames: int) -> Any:
         x = HalvingPool()(x)
     x = layers.Flatten()(x)
     for units in task.dense:
-        x = layers.Dense(units, activation="relu")(x)
-    if task.binary:
-        outputs = layers.Dense(1, activation="sigmoid")(x)
-    else:
-        outputs = layers.Dense(len(task.classes), activation="softmax")(x)
+        x = layers.Dense(units, activation="relu", kernel_initializer=kernels)(x)
+    units, activation = (1, "sigmoid") if task.binary else (len(task.classes), "softmax")
+    outputs = layers.Dense(units, activation=activation, kernel_initializer=kernels)(x)
     return keras.Model(inputs, outputs, name=task.name)

@@ -144,13 +144,10 @@ def fit(
     # Layers are numbered through a process, and the numbers go into the weights file.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    model = build_model(task, frames=parts[TRAINING].inputs.shape[2])
+    model = build_model(task, frames=parts[TRAINING].inputs.shape[2], seed=seed)
     model.compile(
-        # At a constant rate the validation loss leaps from epoch to epoch, and the best is luck.
         optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(
-                train.learning_rate, train.epochs * len(batches[TRAINING])
-            )
+            _rise_and_fall(train.learning_rate, train.epochs * len(batches[TRAINING]))
         ),
         loss="binary_crossentropy" if task.binary else "categorical_crossentropy",
         weighted_metrics=["accuracy"],
@@ -171,6 +168,22 @@ def fit(
             shuffle=False,
         )
     return model
+
+
+def _rise_and_fall(rate: float, steps: int) -> Any:
+    """A learning rate that rises over the first tenth of the steps, then falls to 0.
+
+    At a constant rate the validation loss leaps from epoch to epoch, and the best is luck; with
+    full steps from the first, before batch normalisation has settled, now and then a network
+    loses all of its units for good.
+
+    Source: Loshchilov and Hutter, SGDR, ICLR 2017 (the cosine); Goyal et al., arXiv 1706.02677
+    (the rise).
+    """
+    rise = steps // 10
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - rise, warmup_target=rate, warmup_steps=rise
+    )
 
 
 def targets(labels: np.ndarray, task: Task) -> np.ndarray:
