@@ -20,15 +20,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # last call does what is left. Single items, because DVC locks what it only checks, too.
 repro: .venv/ready
 	dvc repro sample
-	dvc stage list --name-only | sed -n 's/^select@//p' \
+	stages=$$(dvc stage list --name-only); \
+	sed -n 's/^select@//p' <<< "$$stages" \
 	    | xargs -P $(CORES) -I{} dvc --wait-for-lock repro --single-item --glob \
-	    'select@{}' 'convert@{}' 'extract@{}-*' 'split_gender@{}' 'gender@{}-*' 'explore@{}'
-	dvc repro --single-item split_language
-	dvc stage list --name-only | grep '^language@' \
+	    'select@{}' 'convert@{}' 'extract@{}-*' 'split_gender@{}' 'gender@{}-*' 'explore@{}' \
+	&& dvc repro --single-item split_language \
+	&& grep '^language@' <<< "$$stages" \
 	    | xargs -P $(CORES) -n 1 dvc --wait-for-lock repro --single-item
 	dvc repro
 	@echo
-	dvc metrics show metrics/gender metrics/language
+	voicetraits results
 
 test: .venv/ready
 	python -m pytest

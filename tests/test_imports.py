@@ -74,3 +74,34 @@ import stages.split
 print(*(os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")))
 """
     assert printed(code, OPENBLAS_NUM_THREADS="3").split() == ["1", "3", "1"]
+
+
+def test_a_package_imported_without_another_does_not_load_it():
+    code = """
+import sys
+from voicetraits.imports import without
+with without("colorsys", "email", "email.charset"):
+    import colorsys, email.charset
+    from email.charset import QP
+    assert colorsys.rgb_to_hsv is None and QP is None
+import colorsys, email.charset
+assert colorsys.rgb_to_hsv and email.charset.QP
+with without("colorsys"):
+    assert colorsys.rgb_to_hsv
+    import colorsys
+    assert colorsys.rgb_to_hsv
+print("fine")
+"""
+    assert printed(code) == "fine\n"
+
+
+def test_training_and_features_start_without_pictures():
+    code = """
+import sys
+import numpy
+from voicetraits.backend import keras
+from voicetraits.features.short_term import short_term_features
+short_term_features(numpy.arange(1600), 16000, window=800, hop=800)
+print("keras" in sys.modules, "matplotlib" in sys.modules, "scipy.signal" in sys.modules)
+"""
+    assert printed(code).split() == ["True", "False", "False"]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from pathlib import Path
 
+from voicetraits.imports import without
 from voicetraits.memory import keep_freed_memory
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -26,16 +26,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 keep_freed_memory()
 
-# Keras would import pyplot, for galleries of pictures, and does without where it is missing: a
-# second of CPU less for every cell.
-_PYPLOT = "matplotlib.pyplot"
-_loaded = sys.modules.get(_PYPLOT)
-sys.modules[_PYPLOT] = None  # type: ignore[assignment]  # what importlib takes for "missing"
-try:
+with without("matplotlib", "matplotlib.pyplot"):
     import keras
-finally:
-    del sys.modules[_PYPLOT]
-    if _loaded is not None:
-        sys.modules[_PYPLOT] = _loaded
 
 __all__ = ["keras"]

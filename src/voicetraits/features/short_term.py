@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
 from voicetraits.features.signal import checked_signal
+from voicetraits.imports import without
 
 FEATURE_NAMES = (
     *("zcr", "energy", "energy_entropy"),
@@ -91,12 +93,17 @@ def reference_features(
 
     Arguments, result and errors are those of `short_term_features`.
     """
-    from pyAudioAnalysis.ShortTermFeatures import feature_extraction
-
     signal = checked_signal(signal, sample_rate, window=window, hop=hop)
-    _tables(sample_rate, window)
-    features, _ = feature_extraction(signal, sample_rate, window, hop)
+    _tables(sample_rate, window)  # for its errors
+    features, _ = _reference().feature_extraction(signal, sample_rate, window, hop)
     return features
+
+
+def _reference() -> ModuleType:
+    """pyAudioAnalysis, without what costs more CPU to import than a thousand clips' features."""
+    with without("matplotlib", "matplotlib.pyplot", "scipy.signal"):
+        from pyAudioAnalysis import ShortTermFeatures
+    return ShortTermFeatures
 
 
 class _Tables(NamedTuple):
@@ -112,15 +119,13 @@ class _Tables(NamedTuple):
 
 @cache
 def _tables(sample_rate: int, window: int) -> _Tables:
-    # Imported here: pyAudioAnalysis brings matplotlib and scipy.signal, 2 s of CPU.
-    from pyAudioAnalysis.ShortTermFeatures import mfcc_filter_banks
     from scipy.fft import dct
 
     bins = window // 2
     try:
         # Quirk: told that the transform has half its length, the filters stand on the bins of
         # half their frequencies: a filter for 1,000 Hz weighs what sounds at 500 Hz.
-        filters, _ = mfcc_filter_banks(sample_rate, bins)
+        filters, _ = _reference().mfcc_filter_banks(sample_rate, bins)
     except IndexError:
         raise ValueError(
             "the mel filters of pyAudioAnalysis reach 6,854 Hz and need a sample rate of at least "
@@ -140,10 +145,8 @@ def _tables(sample_rate: int, window: int) -> _Tables:
 
 def _chroma_tables(sample_rate: int, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Which bins count for chroma, and the weight of each in the twelve classes."""
-    from pyAudioAnalysis.ShortTermFeatures import chroma_features_init
-
     bins = window // 2
-    notes, bins_of_note = chroma_features_init(bins, sample_rate)
+    notes, bins_of_note = _reference().chroma_features_init(bins, sample_rate)
     if bins == 1:  # Quirk: the chroma of a window of two or three samples is zero.
         return np.empty(0, dtype=int), np.empty((0, 12))
     if notes.max() >= bins:
