@@ -16,17 +16,20 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: repro test lint bench bench-stages requirements requirements-bench clean
 
 # What `dvc repro` does one stage after the other, on several cores. The sample corpus uses them all
-# by itself; then the locales run beside each other, then the two language cells (the longest); the
-# last call does what is left. Single items, because DVC locks what it only checks, too.
+# by itself; then the locales run beside each other up to their arrays; then the cells, with the long
+# ones of the language among the first, and beside a gender cell: cells of one task that started
+# together would each compile the same network. The last call does what is left. Single items,
+# because DVC locks what it only checks, too.
+parallel = xargs -P $(CORES) -I{} dvc --wait-for-lock repro --single-item --glob
+
 repro: .venv/ready
 	dvc repro sample
 	stages=$$(dvc stage list --name-only); \
-	sed -n 's/^select@//p' <<< "$$stages" \
-	    | xargs -P $(CORES) -I{} dvc --wait-for-lock repro --single-item --glob \
-	    'select@{}' 'convert@{}' 'extract@{}-*' 'split_gender@{}' 'gender@{}-*' 'explore@{}' \
+	locales=$$(sed -n 's/^select@//p' <<< "$$stages"); \
+	$(parallel) select@{} convert@{} 'extract@{}-*' split_gender@{} explore@{} <<< "$$locales" \
 	&& dvc repro --single-item split_language \
-	&& grep '^language@' <<< "$$stages" \
-	    | xargs -P $(CORES) -n 1 dvc --wait-for-lock repro --single-item
+	&& paste -d '\n' <(grep '^language@' <<< "$$stages") <(sed 's/.*/gender@&-*/' <<< "$$locales") \
+	    | grep . | $(parallel) {}
 	dvc repro
 	@echo
 	voicetraits results
