@@ -21,15 +21,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # together would each compile the same network. The last call does what is left. Single items,
 # because DVC locks what it only checks, too.
 parallel = xargs -P $(CORES) -I{} dvc --wait-for-lock repro --single-item --glob
+listed = python -c 'import sys, yaml; \
+    print(*yaml.safe_load(open("params.yaml"))[sys.argv[1]], sep="\n")'
 
 repro: .venv/ready
 	dvc repro sample
-	stages=$$(dvc stage list --name-only); \
-	locales=$$(sed -n 's/^select@//p' <<< "$$stages"); \
-	$(parallel) select@{} convert@{} 'extract@{}-*' split_gender@{} explore@{} <<< "$$locales" \
-	&& dvc repro --single-item split_language \
-	&& paste -d '\n' <(grep '^language@' <<< "$$stages") <(sed 's/.*/gender@&-*/' <<< "$$locales") \
-	    | grep . | $(parallel) {}
+	$(listed) locales \
+	    | $(parallel) select@{} convert@{} 'extract@{}-*' split_gender@{} explore@{}
+	dvc repro --single-item split_language
+	paste -d '\n' <($(listed) representations | sed 's/^/language@/') \
+	    <($(listed) locales | sed 's/.*/gender@&-*/') | grep . | $(parallel) {}
 	dvc repro
 	@echo
 	voicetraits results

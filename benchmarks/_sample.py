@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from voicetraits.corpus.open import Corpus, open_corpus
-from voicetraits.corpus.sample import write_sample
 from voicetraits.params import Params
+from voicetraits.sample.archive import write_sample
 
 
 def sample_corpus(params: Params, locale: str, *, folder: Path, speakers: int) -> Corpus:

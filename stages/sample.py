@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from stages._run import run
-from voicetraits.corpus.sample import write_sample
 from voicetraits.params import load_params
+from voicetraits.sample.archive import write_sample
 
 
 def main(locale: str) -> None:

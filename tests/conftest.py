@@ -112,8 +112,8 @@ def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put LoudestRow in the place of voicetraits.training."""
-    training = ModuleType("voicetraits.training")
+    """Put LoudestRow in the place of voicetraits.cnn.training."""
+    training = ModuleType("voicetraits.cnn.training")
 
     def fit(task: Task, parts: dict[str, Part], *_: Any, live_folder: Path, **__: Any) -> Any:
         for part, loss in (("training", 0.5), ("validation", 0.75)):
@@ -126,4 +126,4 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     training.fit = fit  # type: ignore[attr-defined]
     training.predict = lambda model, inputs, *, batch_size: model.predict(inputs)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "voicetraits.training", training)
+    monkeypatch.setitem(sys.modules, "voicetraits.cnn.training", training)

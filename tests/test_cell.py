@@ -50,7 +50,7 @@ def run(edited_params, tmp_path):
 
 
 def test_a_skipped_cell_leaves_the_reason_and_nothing_else(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voicetraits.training", None)  # no wait for Keras either
+    monkeypatch.setitem(sys.modules, "voicetraits.cnn.training", None)  # no wait for Keras either
     line, *_ = run(GENDER, TOO_FEW)
     reason = "12 male, 2 female speakers, 4 of each needed"
     assert line == f"es-features: skipped: {reason}"
@@ -142,7 +142,7 @@ def test_a_cell_is_replaced_as_a_whole_or_not_at_all(run, tmp_path, without_kera
         def fails(*_, **__):
             raise RuntimeError("out of memory")
 
-        patch.setattr(sys.modules["voicetraits.training"], "fit", fails)
+        patch.setattr(sys.modules["voicetraits.cnn.training"], "fit", fails)
         with pytest.raises(RuntimeError, match="out of memory"):
             run(GENDER, ENOUGH)
     assert folder_bytes(tmp_path / "cell") == before

@@ -99,7 +99,7 @@ def test_training_and_features_start_without_pictures():
     code = """
 import sys
 import numpy
-from voicetraits.backend import keras
+from voicetraits.cnn.backend import keras
 from voicetraits.features.short_term import short_term_features
 short_term_features(numpy.arange(1600), 16000, window=800, hop=800)
 print("keras" in sys.modules, "matplotlib" in sys.modules, "scipy.signal" in sys.modules)

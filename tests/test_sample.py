@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicetraits.corpus.espeak import EspeakError, prepare_data, synthesise
-from voicetraits.corpus.sample import RELEASE, SampleReport, write_sample
-from voicetraits.corpus.speakers import ACCENTS, SampleError, draw_speakers, read_sentences
 from voicetraits.params import Sample
+from voicetraits.sample.archive import RELEASE, SampleReport, write_sample
+from voicetraits.sample.espeak import EspeakError, prepare_data, synthesise
+from voicetraits.sample.speakers import ACCENTS, SampleError, draw_speakers, read_sentences
 
 REPOSITORY = Path(__file__).parents[1]
 LABELLED = {"female_feminine", "male_masculine"}
@@ -252,7 +252,7 @@ def test_a_failure_midway_leaves_neither_archive_nor_partial_file(
     def fail(*_: object, **__: object) -> None:
         raise EspeakError("no voice")
 
-    monkeypatch.setattr("voicetraits.corpus.espeak.synthesise", fail)
+    monkeypatch.setattr("voicetraits.sample.espeak.synthesise", fail)
     with pytest.raises(EspeakError, match="no voice"):
         write_sample(params(), "es", tmp_path / "es.tar.gz", workers=1)
     assert not list(tmp_path.iterdir())

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from conftest import folder_bytes
 
-from voicetraits.backend import keras
+from voicetraits.cnn.backend import keras
+from voicetraits.cnn.models import GlorotUniform, HalvingPool, build_model
+from voicetraits.cnn.training import Batches, LogEpochs, balanced_weights, fit, predict, targets
 from voicetraits.dataset import TEST, TRAINING, VALIDATION, Part
-from voicetraits.models import GlorotUniform, HalvingPool, build_model
 from voicetraits.params import Train
 from voicetraits.tasks import GENDER, language
-from voicetraits.training import Batches, LogEpochs, balanced_weights, fit, predict, targets
 
 LANGUAGE = language(["es", "en", "fr", "de"])
 FRAMES = 16  # the fewest that four poolings leave something of
@@ -307,7 +307,7 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
     tmp_path, monkeypatch
 ):
     network = Recorder()
-    monkeypatch.setattr("voicetraits.training.build_model", lambda *_, **__: network)
+    monkeypatch.setattr("voicetraits.cnn.training.build_model", lambda *_, **__: network)
     fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
     given = PARTS[TRAINING].inputs
     first, second = network.epochs
@@ -322,7 +322,7 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
 
 def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, monkeypatch):
     network = Recorder()
-    monkeypatch.setattr("voicetraits.training.build_model", lambda *_, **__: network)
+    monkeypatch.setattr("voicetraits.cnn.training.build_model", lambda *_, **__: network)
     fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
     rate = keras.optimizers.schedules.deserialize(
         network.options["optimizer"].get_config()["learning_rate"]

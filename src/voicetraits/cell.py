@@ -78,7 +78,7 @@ def _train(
     folder: Path,
 ) -> None:
     # Imported here: a skipped cell need not wait for Keras.
-    from voicetraits.training import fit, predict
+    from voicetraits.cnn.training import fit, predict
 
     arrays = read_clips_arrays(clips, folders)
     parts, scaler = prepare(clips, arrays, task, params.protocol, seed=params.seed)

@@ -1,1 +1,1 @@
-"""Common Voice archives and folders in, clip table out; the sample corpus."""
+"""Common Voice archives and folders in, clip table out."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from voicetraits.backend import keras
-from voicetraits.convolution import Conv3x3
+from voicetraits.cnn.backend import keras
+from voicetraits.cnn.convolution import Conv3x3
 from voicetraits.tasks import Task
 
 FILTERS = (16, 32, 64, 128)

@@ -1,6 +1,6 @@
 """Keras on JAX, set up once before either is imported.
 
-`from voicetraits.backend import keras` is the one way in.
+`from voicetraits.cnn.backend import keras` is the one way in.
 """
 
 from __future__ import annotations

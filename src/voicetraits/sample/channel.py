@@ -7,12 +7,12 @@ language, and no channel belongs to one gender.
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 
 import lameenc
 import numpy as np
 import soundfile
-import soxr
 from scipy import fft
 
 _BIT_RATES = {32000: 48, 48000: 64}  # kbit/s by sample rate in Hz, much as Common Voice has them
@@ -75,9 +75,13 @@ def record(
     """
     before, after = (rng.uniform(0.1, 0.5, 2) * sample_rate).astype(int)
     length = before + len(speech) + after
-    # Everything happens in one transform, whose length leaves room for the end of the echo.
+    # Everything happens in one transform, whose length leaves room for the end of the echo. It is
+    # a whole number of samples at both rates, so that the way back resamples, too.
     room = _room(channel, sample_rate)
-    padded = fft.next_fast_len(length + len(room), real=True)
+    common = math.gcd(sample_rate, channel.sample_rate)
+    unit, resampled_unit = sample_rate // common, channel.sample_rate // common
+    units = fft.next_fast_len(math.ceil((length + len(room)) / unit), real=True)
+    padded = units * unit
     dry = np.zeros(padded, dtype=np.float32)
     dry[before : before + len(speech)] = speech
     frequencies = fft.rfftfreq(padded, 1 / sample_rate).astype(np.float32)
@@ -85,14 +89,13 @@ def record(
 
     spectrum = fft.rfft(dry) * fft.rfft(room, padded)
     noise = rng.standard_normal(2 * len(frequencies), dtype=np.float32).view(np.complex64)
-    noise *= frequencies ** np.float32(-channel.noise_slope / 6.02)
+    noise *= np.exp(np.float32(-channel.noise_slope / 6.02) * np.log(frequencies))
     noise *= np.linalg.norm(spectrum) / np.linalg.norm(noise) * 10 ** (-channel.snr / 20)
     spectrum = (spectrum + noise) * _microphone(channel, frequencies)
 
-    wet = fft.irfft(spectrum, padded)[:length]
+    wet = fft.irfft(spectrum, units * resampled_unit)[: length * resampled_unit // unit]
     wet *= 10 ** (-(channel.peak + rng.uniform(-2, 2)) / 20) / np.abs(wet).max()
-    resampled = soxr.resample(wet, sample_rate, channel.sample_rate)
-    return (np.clip(resampled, -1, 1) * 32767).astype(np.int16)
+    return (np.clip(wet, -1, 1) * 32767).astype(np.int16)
 
 
 def _room(channel: Channel, sample_rate: int) -> np.ndarray:

@@ -19,18 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicetraits.corpus import espeak
-from voicetraits.corpus.channel import duration, encode_mp3, record
-from voicetraits.corpus.speakers import (
+from voicetraits.files import whole_file
+from voicetraits.parallel import map_ordered
+from voicetraits.progress import progress
+from voicetraits.sample import espeak
+from voicetraits.sample.channel import duration, encode_mp3, record
+from voicetraits.sample.speakers import (
     Clip,
     Speaker,
     draw_speakers,
     random_numbers,
     read_sentences,
 )
-from voicetraits.files import whole_file
-from voicetraits.parallel import map_ordered
-from voicetraits.progress import progress
 
 if TYPE_CHECKING:
     from voicetraits.params import Sample

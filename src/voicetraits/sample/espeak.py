@@ -60,11 +60,13 @@ def prepare_data(folder: Path, *, language: str, variants: Mapping[str, str]) ->
     # Every language reads its English words with the English voice.
     languages = {"en", language}
     voices += source.glob("lang/*/en")
-    files = [source / name for name in (*_COMMON_FILES, *(f"{name}_dict" for name in languages))]
-    for path in [*files, *voices]:
-        target = folder / path.relative_to(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    files = {name: source / name for name in (*_COMMON_FILES, *(f"{n}_dict" for n in languages))}
+    # Side by side under the names that they are asked for, where espeak-ng looks before it reads
+    # all voices to find one.
+    files |= {f"lang/{path.name.lower()}": path for path in voices}
+    (folder / "lang").mkdir()
+    for name, path in files.items():
+        shutil.copyfile(path, folder / name)
     own = folder / "voices" / "!v"
     own.mkdir(parents=True)
     for name, text in variants.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voicetraits.backend import keras  # isort: skip  (sets JAX up)
+from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
 import jax
 import jax.numpy as jnp
 from jax import lax

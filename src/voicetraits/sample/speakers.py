@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicetraits.corpus.channel import Channel, draw_channel
 from voicetraits.errors import InputError
+from voicetraits.sample.channel import Channel, draw_channel
 
 if TYPE_CHECKING:
     from voicetraits.params import Sample
@@ -207,7 +207,7 @@ def draw_speakers(params: Sample, locale: str) -> list[Speaker]:
 
 def read_sentences(locale: str) -> list[str]:
     """Our own sentences in one language, one a line of `sentences/<locale>.txt`."""
-    source = resources.files("voicetraits.corpus").joinpath("sentences", f"{locale}.txt")
+    source = resources.files("voicetraits.sample").joinpath("sentences", f"{locale}.txt")
     return source.read_text(encoding="utf-8").splitlines()
 
 

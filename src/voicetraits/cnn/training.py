@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from voicetraits.backend import keras
+from voicetraits.cnn.backend import keras
+from voicetraits.cnn.models import build_model
 from voicetraits.dataset import TRAINING, VALIDATION, Part
-from voicetraits.models import build_model
 from voicetraits.params import Train
 from voicetraits.tasks import Task
 

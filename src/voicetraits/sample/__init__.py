@@ -1,0 +1,1 @@
+"""The sample corpus: synthetic voices, in the form of Common Voice archives."""
