@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import vl_convert
@@ -104,6 +105,54 @@ def test_every_cell_and_revision_is_drawn(name: str, version: str) -> None:
         "en"
     )  # the order of params.yaml, not of the alphabet
     assert headers.index("features") < headers.index("spectrogram")
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("name", AXES)
+def test_every_value_is_drawn_below_the_header_of_its_cell(name: str, version: str) -> None:
+    x, y = AXES[name]
+    cells = [
+        (locale, kind) for locale in ("es", "en", "fr") for kind in ("spectrogram", "features")
+    ]
+    points = [
+        {"locale": locale, "representation": kind, **row, "rev": "HEAD", "clips": 501 + number}
+        | ({y: (501 + number) / 1000} if name != "confusion" else {})
+        for number, (locale, kind) in enumerate(cells)
+        for row in rows_of(name)
+    ]
+    spec = VegaRenderer(
+        points, name, template=name, template_dir=str(TEMPLATES), x=x, y=y
+    ).get_filled_template()
+    drawn = places(vl_convert.vegalite_to_svg(spec, vl_version=version))
+    columns = {word: place[0] for word, place in drawn if word in ("es", "en", "fr")}
+    rows = {word: place[1] for word, place in drawn if word in ("spectrogram", "features")}
+    for number, (locale, kind) in enumerate(cells):
+        value = f"{501 + number}" if name == "confusion" else f"{y}: {(501 + number) / 1000}"
+        found = [place for word, place in drawn if value in word]
+        assert found, value
+        for across, down in found:
+            assert min(columns, key=lambda name: abs(columns[name] - across)) == locale
+            assert min(rows, key=lambda name: abs(rows[name] - down)) == kind
+
+
+def places(svg: str) -> list[tuple[str, tuple[float, float]]]:
+    """Every text and every described mark, with where it is; the middle of the lines of marks."""
+    found: list[tuple[str, tuple[float, float]]] = []
+
+    def walk(element: ElementTree.Element, x: float, y: float) -> None:
+        if move := re.match(r"translate\(([-\d.e]+),([-\d.e]+)\)", element.get("transform", "")):
+            x, y = x + float(move[1]), y + float(move[2])
+        if element.text and element.text.strip():
+            found.append((element.text, (x, y)))
+        if label := element.get("aria-label"):
+            line = re.findall(r"(-?[\d.]+),(-?[\d.]+)", element.get("d", ""))
+            xs, ys = ([float(point[axis]) for point in line] or [0.0] for axis in (0, 1))
+            found.append((label, (x + sum(xs) / len(xs), y + sum(ys) / len(ys))))
+        for child in element:
+            walk(child, x, y)
+
+    walk(ElementTree.fromstring(svg), 0, 0)
+    return found
 
 
 def test_training_and_validation_are_told_apart() -> None:
