@@ -1,8 +1,10 @@
-# make repro   set up the environment and run the whole pipeline
-# make test    set up the environment and run the tests
-# make lint    format, lint and types
-# make bench   speed and memory, as ratios against a baseline of the same run
-# make bench   what the pipeline costs, against a baseline of the same run
+# make repro         set up the environment and run the whole pipeline
+# make test          set up the environment and run the tests
+# make lint          format, lint and types
+# make bench         speed, as ratios against a baseline of the same run
+# make bench-stages  CPU and wall time of every stage
+# make requirements  pin the environment anew
+# make clean         remove the environments, data and models
 
 # Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`.
 PYTHON ?= python3.11
@@ -20,20 +22,23 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # ones of the language among the first, and beside a gender cell: cells of one task that started
 # together would each compile the same network. The last call does what is left. Single items,
 # because DVC locks what it only checks, too.
-parallel = xargs -P $(CORES) -I{} dvc --wait-for-lock repro --single-item --glob
+parallel = xargs -P $(CORES) -I{} dvc --wait-for-lock repro --quiet --single-item --glob
 listed = python -c 'import sys, yaml; \
     print(*yaml.safe_load(open("params.yaml"))[sys.argv[1]], sep="\n")'
 
 repro: .venv/ready
-	dvc repro sample
-	$(listed) locales \
+	@echo "The sample corpus:"
+	@dvc repro --quiet sample
+	@echo "Locales, $(CORES) at a time: select, convert, extract, split, explore"
+	@$(listed) locales \
 	    | $(parallel) select@{} convert@{} 'extract@{}-*' split_gender@{} explore@{}
-	dvc repro --single-item split_language
-	paste -d '\n' <($(listed) representations | sed 's/^/language@/') \
+	@dvc repro --quiet --single-item split_language
+	@echo "Networks, $(CORES) at a time"
+	@paste -d '\n' <($(listed) representations | sed 's/^/language@/') \
 	    <($(listed) locales | sed 's/.*/gender@&-*/') | grep . | $(parallel) {}
-	dvc repro
+	@dvc repro --quiet
 	@echo
-	voicetraits results
+	@voicetraits results
 
 test: .venv/ready
 	python -m pytest

@@ -1,24 +1,41 @@
-"""Refuse an unknown key or an impossible value of params.yaml before any work."""
+"""Refuse an unknown key, an impossible value or a missing corpus before any work."""
 
 from pathlib import Path
 
 from stages._run import run
-from voicetraits.params import ParamsError, load_params
+from voicetraits.corpus.open import open_corpus
+from voicetraits.params import Params, ParamsError, load_params
 
 
 def main() -> None:
     """Read params.yaml; write data/params-are-valid."""
-    corpus = Path(load_params().corpus.path)
-    # The sample corpus is yet to be made; DVC would refuse any other with less of a message.
-    if corpus != Path("data/sample") and not corpus.is_dir():
-        raise ParamsError(
-            f"params.yaml: corpus.path = {str(corpus)!r} is not a folder; name one that holds "
-            "<locale>.tar.gz, <locale>.tar or <locale>/"
-        )
+    check_corpus(load_params())
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
     Path("data").mkdir(exist_ok=True)
     Path("data/params-are-valid").write_text("params.yaml was read without errors\n")
+
+
+def check_corpus(params: Params) -> None:
+    """See that there is, or will be, a corpus of every locale.
+
+    DVC would refuse a missing one with less of a message, or after it has removed the results of
+    others.
+    """
+    path = Path(params.corpus.path)
+    if path != Path("data/sample"):
+        if not path.is_dir():
+            raise ParamsError(
+                f"params.yaml: corpus.path = {str(path)!r} is not a folder; name one that holds "
+                "<locale>.tar.gz, <locale>.tar or <locale>/"
+            )
+        for locale in params.locales:
+            open_corpus(path, locale)
+    elif missing := [name for name in params.locales if name not in params.sample.speakers]:
+        raise ParamsError(
+            f"params.yaml: locales names {', '.join(missing)}, of which the sample corpus has no "
+            f"speakers; it has {', '.join(params.sample.speakers)}"
+        )
 
 
 if __name__ == "__main__":

@@ -231,7 +231,6 @@ class TestFirstRun:
         declared = [
             name for part in ("metrics", "plots") for each in summarise[part] for name in each
         ]
-        declared += [name for plot in pipeline["plots"] for name in plot]
         for plot in explore["plots"]:
             declared += [
                 name.replace("${item.locale}", locale) for name in plot for locale in LOCALES
@@ -393,9 +392,16 @@ class TestShow:
         assert address.startswith("file://")
         page = (copied.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
         pipeline = yaml.safe_load((copied.folder / "dvc.yaml").read_text(encoding="utf-8"))
-        for plot in pipeline["plots"]:
-            for options in plot.values():
-                assert options["title"] in page
+        titles = [
+            options["title"]
+            for plot in pipeline["stages"]["summarise"]["plots"]
+            for options in plot.values()
+            if "title" in options
+        ]
+        assert len(titles) == 6
+        for title in titles:
+            assert page.count(title) == 1
+        assert page.count("vegaEmbed(") == len(titles)  # and nothing in DVC's own default look
         for image in ("results", "language_features", "explore_es_counts", "explore_en_example"):
             assert f"plots_{image}.png" in page
         assert "jsdelivr" not in page

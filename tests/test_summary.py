@@ -137,10 +137,10 @@ def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cell
         return metrics[cells[name]]["cnn"]["balanced_accuracy"]
 
     assert found["gender"] == {
-        "features": cnn("gender/es-features"),
+        "feat": cnn("gender/es-features"),
         "spectrogram": cnn("gender/es-spectrogram"),
     }
-    assert found["language"]["features"] == cnn("language/features")
+    assert found["language"]["feat"] == cnn("language/features")
     assert found["cells"] == {"trained": 4, "skipped": 2, "collapsed": 0}
     assert found["clips"] == {"excluded": 9, "put_aside": 1, "converted": 110}
 
@@ -153,7 +153,7 @@ def test_the_headline_takes_the_mean_over_the_trained_cells_and_counts_collapsed
         {"cnn": {"skipped": "no"}},
     ]
     found = summary.headline({cells[n]: m for n, m in zip(names, made, strict=True)}, [])
-    assert found["gender"] == {"features": 0.7}
+    assert found["gender"] == {"feat": 0.7}
     assert found["cells"] == {"trained": 2, "skipped": 1, "collapsed": 1}
 
 

@@ -27,6 +27,8 @@ from voicetraits.params import Params
 from voicetraits.tasks import GENDER, Task, language
 
 MODELS = ("cnn", "linear", "majority")
+# In the headline, whose names are the columns of `dvc exp show`: it must fit into a terminal.
+_SHORT = {"features": "feat", "spectrogram": "spec"}
 Row = dict[str, Any]
 
 
@@ -140,7 +142,8 @@ def headline(metrics: Mapping[Cell, dict[str, Row]], corpus: list[Row]) -> Row:
     cnns = {cell: models["cnn"] for cell, models in metrics.items()}
     for cell, cnn in cnns.items():
         if "skipped" not in cnn:
-            values = found.setdefault(cell.task.name, {}).setdefault(cell.representation, [])
+            short = _SHORT[cell.representation]
+            values = found.setdefault(cell.task.name, {}).setdefault(short, [])
             values.append(cnn["balanced_accuracy"])
     summary: Row = {
         task: {name: round(float(np.mean(values)), 4) for name, values in means.items()}
