@@ -138,7 +138,7 @@ def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cell
 
     assert found["gender"] == {
         "feat": cnn("gender/es-features"),
-        "spectrogram": cnn("gender/es-spectrogram"),
+        "spec": cnn("gender/es-spectrogram"),
     }
     assert found["language"]["feat"] == cnn("language/features")
     assert found["cells"] == {"trained": 4, "skipped": 2, "collapsed": 0}
@@ -249,8 +249,8 @@ def fields_of(node) -> set[str]:
 
 def drawn() -> dict[str, dict]:
     """What dvc.yaml draws: each JSON file with its template and axes."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    return {path: spec for plot in stages["plots"] for path, spec in plot.items()}
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return {path: spec for plot in stages["summarise"]["plots"] for path, spec in plot.items()}
 
 
 @pytest.mark.parametrize(

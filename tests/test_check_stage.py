@@ -1,0 +1,38 @@
+"""The check refuses a corpus that lacks a locale before any stage removes earlier results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stages.check import check_corpus
+from voicetraits.errors import InputError
+from voicetraits.params import Params
+
+
+def test_the_sample_corpus_needs_speakers_of_every_locale(
+    edited_params: Callable[..., Params],
+) -> None:
+    check_corpus(edited_params(locales=["es", "de"]))
+    with pytest.raises(InputError, match=r"locales names it.*it has es, en, fr, de"):
+        check_corpus(edited_params(locales=["es", "it"]))
+
+
+def test_a_corpus_needs_an_archive_or_a_folder_of_every_locale(
+    edited_params: Callable[..., Params], tmp_path: Path
+) -> None:
+    (tmp_path / "es.tar.gz").touch()
+    there = {"path": str(tmp_path)}
+    check_corpus(edited_params(corpus=there, locales=["es"]))
+    with pytest.raises(InputError, match=r"nothing for locale 'en'.*found es\.tar\.gz"):
+        check_corpus(edited_params(corpus=there, locales=["es", "en"]))
+
+
+def test_a_corpus_folder_has_to_be_there(
+    edited_params: Callable[..., Params], tmp_path: Path
+) -> None:
+    missing = {"path": str(tmp_path / "none")}
+    with pytest.raises(InputError, match=r"corpus\.path = .*none' is not a folder"):
+        check_corpus(edited_params(corpus=missing))
