@@ -72,6 +72,9 @@ class Project:
         committed = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         project.write_params(merged(merged(committed, SMALL), changes))
         project.run("git", "init", "--quiet", "--initial-branch=main")
+        # Of the repository, because a machine that only runs tests has no global one.
+        project.run("git", "config", "user.name", "Voice Traits")
+        project.run("git", "config", "user.email", "tests@voicetraits.invalid")
         project.commit(".")
         return project
 
