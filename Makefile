@@ -3,7 +3,7 @@
 # make lint          format, lint and types
 # make bench         speed, as ratios against a baseline of the same run
 # make bench-stages  CPU and wall time of every stage
-# make requirements  pin the environment anew
+# make requirements  pin the environment anew; make requirements-bench that of `make bench`
 # make clean         remove the environments, data and models
 
 # Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`.

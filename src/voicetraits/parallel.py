@@ -10,12 +10,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TypeVar
 
 from voicetraits.memory import keep_freed_memory
+from voicetraits.threads import one_numeric_thread
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-# Threads of the numeric libraries spin against each other when every core has a worker already.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def cores() -> int:
@@ -48,8 +46,7 @@ def map_ordered(
         keep_freed_memory()
         yield from map(function, jobs)
         return
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    one_numeric_thread()
     # Forking a process that may hold threads is unsafe; a spawned worker starts clean.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=keep_freed_memory) as pool:
