@@ -69,7 +69,7 @@ requirements-bench: .venv/ready
 
 # Writes requirements.txt anew from pyproject.toml; needs `uv` on the path.
 requirements:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11.4 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	    --output-file requirements.txt
 

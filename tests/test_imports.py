@@ -95,6 +95,11 @@ print("fine")
     assert printed(code) == "fine\n"
 
 
+def test_the_command_line_starts_without_what_only_a_download_needs():
+    code = "import sys, voicetraits.cli; print('datacollective' in sys.modules)"
+    assert printed(code) == "False\n"
+
+
 def test_training_and_features_start_without_pictures():
     code = """
 import sys

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from voicetraits.download import download, next_command, parse_wanted
+from voicetraits.errors import InputError
 from voicetraits.params import load_params
 from voicetraits.summary import Cell, declared_cells
 
@@ -15,13 +19,45 @@ _HEADER = """\
 |---|---|---|---|---|---|---|"""
 
 
-def main() -> None:
-    """Run the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    An error in what the user gave ends the process with exit code 1 and its message alone.
+    """
     parser = argparse.ArgumentParser(prog="voicetraits", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("results", help="print the table of results from metrics/ as Markdown")
-    parser.parse_args()
-    print(results_table(Path()))
+    fetch = commands.add_parser(
+        "download",
+        help="download Common Voice archives from Mozilla Data Collective",
+        epilog="Needs an API key in MDC_API_KEY; see docs/download.md.",
+    )
+    fetch.add_argument(
+        "locales",
+        nargs="+",
+        metavar="LOCALE[=DATASET]",
+        help="e.g. es for the newest release, or es=<id of a dataset>",
+    )
+    fetch.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("data/common_voice"),
+        help="where <locale>.tar.gz is put (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "download":
+            _download(options.locales, options.folder)
+        else:
+            print(results_table(Path()))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _download(locales: Sequence[str], folder: Path) -> None:
+    configured = load_params().locales
+    download(parse_wanted(locales), folder)
+    print(f"Next:\n  {next_command(folder, configured)}")
 
 
 def results_table(root: Path) -> str:
