@@ -83,7 +83,7 @@ def test_layout_is_that_of_common_voice(archive: Archive) -> None:
         "validated.tsv",
         "validated_sentences.tsv",
     ]
-    assert archive.names == sorted(clips) + tables
+    assert archive.names == tables + sorted(clips)
     assert {f"clips/{row['path']}" for row in archive.table("validated.tsv")} == set(clips)
 
 

@@ -114,19 +114,23 @@ def write_sample(
     speakers = draw_speakers(params, locale)
     with (
         tempfile.TemporaryDirectory(prefix="vt-") as data,
+        tempfile.TemporaryFile() as audio,
         whole_file(path) as partial_file,
         _archive(partial_file) as archive,
     ):
         variants = {_variant(s): s.voice.variant(_variant(s)) for s in speakers}
         espeak.prepare_data(Path(data), language=locale, variants=variants)
-        lengths = []
-        clips = _synthesise(speakers, params.seed, locale, Path(data), workers)
-        for clip, mp3 in clips:
-            _add(archive, f"{RELEASE}/{locale}/clips/{clip.path}", mp3)
+        sizes, lengths = [], []
+        for clip, mp3 in _synthesise(speakers, params.seed, locale, Path(data), workers):
+            audio.write(mp3)
+            sizes.append((clip.path, len(mp3)))
             lengths.append((clip.path, str(duration(mp3))))
-        # After the clips, so that no more than a few of them are ever in memory.
+        # The tables stand first, as in a release: who wants those need not read the clips.
         for name, content in sorted(_tables(speakers, locale, lengths).items()):
             _add(archive, f"{RELEASE}/{locale}/{name}", content)
+        audio.seek(0)
+        for name, size in sizes:
+            _add(archive, f"{RELEASE}/{locale}/clips/{name}", audio.read(size))
     labelled = params.speakers[locale]
     return SampleReport(
         locale=locale,
@@ -218,10 +222,14 @@ def _tsv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 
 @contextmanager
 def _archive(path: Path) -> Iterator[tarfile.TarFile]:
-    """A `.tar.gz` without name, time or owner in it. MP3 does not compress: level 1."""
+    """A `.tar.gz` without name, time or owner in it.
+
+    Level 0, stored as it is: MP3 does not compress, and what a higher level makes of the tables
+    depends on the version of zlib.
+    """
     with (
         path.open("wb") as file,
-        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as stream,
+        gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
         yield archive
