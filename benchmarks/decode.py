@@ -66,10 +66,10 @@ def _cpu_ms(engine: Callable[[Path, Clip], Any], paths: list[Path], clip: Clip) 
 
 
 def _ours(path: Path, clip: Clip) -> Any:
-    signal = decode(
+    sound = decode(
         path.read_bytes(), name=path.name, sample_rate=clip.sample_rate, seconds=clip.seconds
     )
-    return fix_length(signal, clip.sample_rate, samples=clip.samples)
+    return fix_length(sound.signal, clip.sample_rate, samples=clip.samples)
 
 
 def _theirs(path: Path, clip: Clip) -> Any:

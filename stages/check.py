@@ -30,11 +30,20 @@ def check_corpus(params: Params) -> None:
                 "<locale>.tar.gz, <locale>.tar or <locale>/"
             )
         for locale in params.locales:
-            open_corpus(path, locale)
+            _check_ending(locale, open_corpus(path, locale).path.name, params.corpus.ending)
     elif missing := [name for name in params.locales if name not in params.sample.speakers]:
         raise ParamsError(
             f"params.yaml: locales names {', '.join(missing)}, of which the sample corpus has no "
             f"speakers; it has {', '.join(params.sample.speakers)}"
+        )
+
+
+def _check_ending(locale: str, found: str, ending: str) -> None:
+    """DVC has to know the name of what a stage depends on."""
+    if found != locale + ending:
+        raise ParamsError(
+            f"params.yaml: corpus.ending = {ending!r}, but there is {found}; set it to "
+            f"{found.removeprefix(locale)!r}"
         )
 
 

@@ -16,8 +16,12 @@ def main(locale: str) -> None:
     wanted = set(table.loc[table["excluded"] == "", "clip"])
     corpus = open_corpus(params.corpus.path, locale)
     out = Path("data/wav", locale)
-    index, aside = convert(table, corpus.clips(wanted), params.clip, locale=locale, out=out)
+    clips, too_large = corpus.clips(wanted), corpus.too_large
+    index, aside = convert(table, clips, params.clip, locale=locale, out=out, too_large=too_large)
     print(f"{locale}: {len(index):,} clips converted, {len(aside):,} put aside")
+    if corpus.skipped:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(corpus.skipped.items()))
+        print(f"{locale}: files of the corpus left unread: {reasons}")
     for clip, reason in aside.head(20).itertuples(index=False):
         print(f"  {clip}: {reason}")
     if len(aside) > 20:

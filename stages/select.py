@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stages._run import run
 from voicetraits.corpus.open import open_corpus
-from voicetraits.corpus.selection import cap_clips, selection_counts
+from voicetraits.corpus.selection import cap_clips, missing_label, selection_counts
 from voicetraits.corpus.table import read_clip_table, write_clips
 from voicetraits.params import load_params
 
@@ -15,8 +15,9 @@ def main(locale: str) -> None:
     """Read the corpus, cap the clips, write the clip table, print what became of the rows."""
     params = load_params()
     corpus = open_corpus(params.corpus.path, locale)
+    listed = read_clip_table(corpus, splits=params.corpus.splits)
     table = cap_clips(
-        read_clip_table(corpus),
+        listed,
         per_speaker=params.select.clips_per_speaker,
         per_locale=params.select.clips_per_locale,
         seed=params.seed,
@@ -29,9 +30,11 @@ def main(locale: str) -> None:
     print(", ".join(line + [f"{count:,} {reason}" for reason, count in counts.items()]))
     if not selected:
         print(f"{locale}: nothing to train on; later stages skip this locale")
-    if corpus.skipped:
-        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(corpus.skipped.items()))
-        print(f"{locale}: files of the corpus left unread: {reasons}")
+    if label := missing_label(listed):
+        print(
+            f"{locale}: warning: of many labelled speakers not one is {label}; the tables may lack "
+            "the label, as those of Common Voice 6.0 do: try another release, such as 6.1"
+        )
 
 
 if __name__ == "__main__":

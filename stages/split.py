@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages._run import run
-from voicetraits.dataset import assign_parts, why_not
+from voicetraits.dataset import assign_parts, given_parts, why_not
 from voicetraits.params import load_params
 from voicetraits.shards import INDEX, write_table
 from voicetraits.tasks import GENDER, language
@@ -22,8 +22,16 @@ def main(task_name: str, *locales: str) -> None:
     index = pd.concat(
         pd.read_parquet(Path("data/wav", locale, INDEX)) for locale in locales or params.locales
     )
+    labelled = task.labelled(index.drop(columns="duration"))
     by = params.protocol.split_by
-    clips = assign_parts(task.labelled(index), task, params.split, by=by, seed=params.seed)
+    # The part comes last in the table, whoever assigned it.
+    given = labelled.pop("part")
+    if params.corpus.splits == "common_voice":
+        clips = given_parts(labelled.assign(part=given), task, params.split, by=by)
+        if left_out := len(labelled) - len(clips):
+            print(f"{name}: {left_out:,} clips left out, of speakers in two of the parts")
+    else:
+        clips = assign_parts(labelled, task, params.split, by=by, seed=params.seed)
     write_table(Path("data/splits", f"{name}.parquet"), clips)
     reason = why_not(clips, task, params.split, by=by)
     counts = clips.groupby("part")["speaker"].agg(["size", "nunique"])

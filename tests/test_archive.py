@@ -145,6 +145,9 @@ class TestBothKinds:
         corpus = self.corpus(tmp_path, kind, {**CORPUS, "clips/huge.mp3": bytes(101)})
         assert set(dict(corpus.clips(Everything()))) == {"a.mp3", "b.mp3"}
         assert corpus.skipped == {"too large": 1}
+        assert corpus.too_large == {"huge.mp3"}
+        list(corpus.clips({"a.mp3"}))
+        assert not corpus.too_large
 
     def test_an_error_of_the_reader_stays_its_own(self, tmp_path, kind):
         corpus = self.corpus(tmp_path, kind, CORPUS)
@@ -341,12 +344,59 @@ def test_memory_does_not_grow_with_the_archive(tmp_path):
     assert peak(1500) < peak(100) + 300_000
 
 
-def test_the_tables_are_found_without_reading_the_clips_behind_them(tmp_path):
-    ordered = ["validated.tsv", "clip_durations.tsv", "clips/a.mp3"]
+SPLITS = {f"{name}.tsv": b"client_id\tpath\n" for name in ("train", "dev", "test")}
+
+
+@pytest.mark.parametrize(
+    ("front", "needed"),
+    [
+        (["validated.tsv"], ["validated.tsv"]),
+        (["clip_durations.tsv", "validated.tsv"], ["validated.tsv"]),
+        ([*SPLITS, "validated.tsv"], ["validated.tsv", *SPLITS]),
+    ],
+)
+def test_tables_in_front_of_the_clips_are_found_without_reading_a_clip(
+    tmp_path, capsys, front, needed
+):
+    files = {**CORPUS, **SPLITS}
+    path = pack(tmp_path / "es.tar", {name: files[name] for name in front})
+    header, content = member("clips/z.mp3", bytes(2**20))
+    with tarfile.open(path, "a") as tar:
+        place = tar.offset
+        tar.addfile(header, io.BytesIO(content))
+    os.truncate(path, place + tarfile.BLOCKSIZE)  # nothing of the clip, and no end mark
+    with open_corpus(tmp_path, "es").tables(needed) as tables:
+        assert set(tables) == set(front)
+    assert capsys.readouterr().err == ""
+
+
+def test_tables_behind_the_clips_are_found_and_it_is_said_once(tmp_path, capsys):
+    path = pack(tmp_path / "es.tar", CORPUS)
+    assert set(read_tables(open_corpus(tmp_path, "es"))) == {"validated.tsv", "clip_durations.tsv"}
+    assert capsys.readouterr().err == f"{path}: the tables stand behind the clips; reading on\n"
+
+
+def test_reading_on_ends_with_the_last_table(tmp_path):
+    ordered = ["clips/a.mp3", "validated.tsv", "clip_durations.tsv"]
     files = {name: CORPUS[name] for name in ordered}
     path = pack(tmp_path / "es.tar", {**files, "clips/z.mp3": bytes(2**20)})
     os.truncate(path, 2**20)  # cut off far behind the tables
     assert set(read_tables(open_corpus(tmp_path, "es"))) == {"validated.tsv", "clip_durations.tsv"}
+
+
+@pytest.mark.parametrize("kind", ["archive", "folder"])
+def test_a_delta_release_has_no_splits_and_the_error_names_the_remedy(tmp_path, kind):
+    files = {name: CORPUS[name] for name in CORPUS if name != "train.tsv"}
+    if kind == "archive":
+        pack(tmp_path / "es.tar.gz", files)
+    else:
+        unpack(tmp_path / "es", files)
+    remedy = r"es.*: holds no train\.tsv, dev\.tsv, test\.tsv, .*delta .* corpus\.splits to ours"
+    with (
+        pytest.raises(CorpusError, match=remedy),
+        open_corpus(tmp_path, "es").tables(["validated.tsv", *SPLITS]),
+    ):
+        pytest.fail("the tables were opened")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import subprocess
 import wave
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
@@ -32,11 +34,15 @@ def pcm_of(segment) -> np.ndarray:
     return np.array(segment.get_array_of_samples())
 
 
+def signal_of(data: bytes, **options: Any) -> np.ndarray:
+    return decode(data, **options).signal
+
+
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 32000, 44100, 48000])
 @pytest.mark.parametrize(("format", "channels"), FORMATS)
 def test_every_format_rate_and_channel_count_gives_the_same_mono_signal(format, channels, rate):
     source = np.tile(tone(440, rate)[:, None], (1, channels))
-    signal = decode(audio_file(source, rate, format), name="clip", sample_rate=RATE)
+    signal = signal_of(audio_file(source, rate, format), name="clip", sample_rate=RATE)
     expected = tone(440, RATE)
     assert signal.dtype == np.float32
     assert abs(len(signal) - RATE) <= 1
@@ -46,20 +52,20 @@ def test_every_format_rate_and_channel_count_gives_the_same_mono_signal(format, 
 
 @pytest.mark.parametrize("wanted", [8000, 16000, 22050, 48000])
 def test_the_wanted_rate_is_the_one_given(wanted):
-    signal = decode(audio_file(tone(440, 32000), 32000), name="a.wav", sample_rate=wanted)
+    signal = signal_of(audio_file(tone(440, 32000), 32000), name="a.wav", sample_rate=wanted)
     assert abs(len(signal) - wanted) <= 1
     assert alike(signal, tone(440, wanted)) > 0.999
 
 
 def test_a_tone_above_the_new_nyquist_frequency_does_not_fold_back():
-    signal = decode(audio_file(tone(11000, 48000), 48000), name="a.wav", sample_rate=RATE)
+    signal = signal_of(audio_file(tone(11000, 48000), 48000), name="a.wav", sample_rate=RATE)
     assert np.abs(signal).max() < 0.001
 
 
 def test_the_channels_are_averaged():
     left = tone(440, RATE)
     stereo = np.stack([left, np.zeros_like(left)], axis=1)
-    signal = decode(audio_file(stereo, RATE, subtype="FLOAT"), name="a.wav", sample_rate=RATE)
+    signal = signal_of(audio_file(stereo, RATE, subtype="FLOAT"), name="a.wav", sample_rate=RATE)
     np.testing.assert_allclose(signal, left / 2, atol=1e-6)
 
 
@@ -71,19 +77,21 @@ def test_what_libsndfile_cannot_read_is_read_through_ffmpeg(tmp_path, channels):
         [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", source, made], check=True
     )
     # The name in capitals, as some telephones write it.
-    signal = decode(made.read_bytes(), name="A.M4A", sample_rate=RATE)
+    signal, duration = decode(made.read_bytes(), name="A.M4A", sample_rate=RATE)
+    assert duration == pytest.approx(1, rel=0.05)
     assert len(signal) == pytest.approx(RATE, rel=0.05)
     assert alike(signal, tone(440, RATE)) > 0.99
-    start = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=0.5)
+    start, duration = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=0.5)
+    assert math.isnan(duration)
     assert len(start) < 0.7 * RATE
     np.testing.assert_allclose(start[: RATE // 2], signal[: RATE // 2], atol=1e-4)
     with pytest.raises(AudioError, match="not readable as audio"):
-        decode(made.read_bytes()[:500], name="a.m4a", sample_rate=RATE)
+        signal_of(made.read_bytes()[:500], name="a.m4a", sample_rate=RATE)
 
 
 def test_an_ending_that_is_wrong_does_not_matter_to_what_libsndfile_reads():
     flac = audio_file(tone(440, RATE), RATE, "FLAC")
-    assert alike(decode(flac, name="a.mp3", sample_rate=RATE), tone(440, RATE)) > 0.999
+    assert alike(signal_of(flac, name="a.mp3", sample_rate=RATE), tone(440, RATE)) > 0.999
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.m4a", "a.txt", "a"])
@@ -98,7 +106,7 @@ def test_an_ending_that_is_wrong_does_not_matter_to_what_libsndfile_reads():
 )
 def test_a_file_that_is_no_audio_is_refused_with_the_reason(data, reason, name):
     with pytest.raises(AudioError, match=f"^{reason}"):
-        decode(data, name=name, sample_rate=RATE)
+        signal_of(data, name=name, sample_rate=RATE)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -107,21 +115,88 @@ def test_samples_that_are_not_numbers_are_refused(value):
     signal[100] = value
     data = audio_file(signal, RATE, subtype="FLOAT")
     with pytest.raises(AudioError, match="not numbers"):
+        signal_of(data, name="a.wav", sample_rate=RATE)
+
+
+@pytest.mark.parametrize("rate", [RATE, 48000])
+def test_a_file_without_samples_is_refused(rate):
+    with pytest.raises(AudioError, match="no samples"):
+        signal_of(audio_file(np.zeros(0), rate), name="a.wav", sample_rate=RATE)
+
+
+@pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC", "OGG"])
+@pytest.mark.parametrize("samples", [1, RATE])
+def test_silence_is_refused(format, samples):
+    with pytest.raises(AudioError, match="silence alone"):
+        signal_of(audio_file(np.zeros(samples), RATE, format), name="a", sample_rate=RATE)
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC"])
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_one_constant_level_is_silence_and_the_faintest_sound_is_none(format, level):
+    signal = np.full(RATE, level)
+    with pytest.raises(AudioError, match="silence alone"):
+        signal_of(audio_file(signal, RATE, format), name="a", sample_rate=RATE)
+    signal[100] += 2**-14
+    assert len(signal_of(audio_file(signal, RATE, format), name="a", sample_rate=RATE)) == RATE
+
+
+def test_a_sound_behind_the_wanted_seconds_is_no_sound():
+    late = np.concatenate([np.zeros(RATE), tone(440, RATE)])
+    data = audio_file(late, RATE)
+    with pytest.raises(AudioError, match="silence alone"):
+        signal_of(data, name="a.wav", sample_rate=RATE, seconds=0.5)
+    assert len(signal_of(data, name="a.wav", sample_rate=RATE)) == 2 * RATE
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.99, 2.0, 5.0, None])
+@pytest.mark.parametrize(("format", "rate"), [("MP3", 32000), ("WAV", 48000), ("FLAC", 16000)])
+def test_the_duration_is_that_of_the_whole_file_however_little_is_decoded(format, rate, seconds):
+    data = audio_file(tone(440, rate, seconds=2.0), rate, format)
+    sound = decode(data, name="a", sample_rate=RATE, seconds=seconds)
+    assert sound.duration == pytest.approx(2.0, abs=0.1 if format == "MP3" else 1e-9)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 400_001, 2**31 - 1])
+def test_a_sample_rate_that_no_recorder_has_is_refused(rate):
+    data = bytearray(audio_file(tone(440, RATE), RATE))
+    data[24:28] = rate.to_bytes(4, "little")
+    with pytest.raises(AudioError, match="a sample rate that no recorder has"):
+        signal_of(bytes(data), name="a.wav", sample_rate=RATE)
+
+
+def test_hundreds_of_channels_are_refused():
+    with pytest.raises(AudioError, match="more than 32 channels"):
+        signal_of(audio_file(np.ones((100, 200)), RATE), name="a.wav", sample_rate=RATE)
+
+
+@pytest.mark.parametrize("library", ["soundfile.SoundFile.read", "soxr.resample"])
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, AssertionError, ZeroDivisionError])
+def test_whatever_a_library_makes_of_garbage_is_a_reason(monkeypatch, library, kind):
+    def fails(*_: Any, **__: Any) -> None:
+        raise kind("of its own")
+
+    monkeypatch.setattr(library, fails)
+    data = audio_file(tone(440, 32000), 32000)
+    with pytest.raises(AudioError, match=f"^not decodable: {kind.__name__}: of its own$"):
         decode(data, name="a.wav", sample_rate=RATE)
 
 
-@pytest.mark.parametrize(("samples", "rate"), [(0, RATE), (0, 48000), (1, 48000)])
-def test_a_file_without_samples_is_refused(samples, rate):
-    with pytest.raises(AudioError, match="no samples"):
-        decode(audio_file(np.zeros(samples), rate), name="a.wav", sample_rate=RATE)
+def test_a_full_disk_is_no_fault_of_the_clip(monkeypatch):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    with pytest.raises(OSError, match="No space left"):
+        decode(b"for ffmpeg" * 100, name="a.m4a", sample_rate=RATE)
 
 
 @pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC", "OGG"])
 def test_a_file_cut_short_gives_the_part_that_is_there(format):
     noise = np.random.default_rng(0).normal(0, 0.1, 10 * RATE)
     data = audio_file(noise, RATE, format)
-    whole = decode(data, name=f"a.{format}", sample_rate=RATE)
-    start = decode(data[: len(data) // 2], name=f"a.{format}", sample_rate=RATE)
+    whole = signal_of(data, name=f"a.{format}", sample_rate=RATE)
+    start = signal_of(data[: len(data) // 2], name=f"a.{format}", sample_rate=RATE)
     assert 3 * RATE < len(start) < 7 * RATE
     np.testing.assert_allclose(start[: 3 * RATE], whole[: 3 * RATE], atol=1e-3)
 
@@ -137,7 +212,7 @@ def test_a_damaged_file_gives_numbers_or_a_reason_and_nothing_else(format):
             damaged[place] = rng.integers(256)
         cut = int(rng.integers(1, len(whole) + 1)) if rng.random() < 0.3 else len(whole)
         try:
-            signal = decode(bytes(damaged[:cut]), name="a", sample_rate=RATE, seconds=0.5)
+            signal = signal_of(bytes(damaged[:cut]), name="a", sample_rate=RATE, seconds=0.5)
         except AudioError as error:
             assert str(error)
             outcomes.add("refused")
@@ -153,7 +228,7 @@ def test_a_header_that_promises_terabytes_does_no_harm():
     flac[21] |= 0x0F  # the upper bits of the number of samples
     flac[22:26] = b"\xff" * 4
     try:
-        signal = decode(bytes(flac), name="a.flac", sample_rate=RATE)
+        signal = signal_of(bytes(flac), name="a.flac", sample_rate=RATE)
     except AudioError:
         return
     assert len(signal) <= RATE + 1  # a machine that hands out memory it does not have
@@ -192,8 +267,8 @@ def test_decoding_only_the_start_changes_nothing_in_the_fixed_length_clip(format
     noise = np.random.default_rng(0).normal(0, 0.1, rate)
     data = audio_file(noise, rate, format)
     samples = int(0.4 * RATE)
-    whole = decode(data, name="a", sample_rate=RATE)
-    start = decode(data, name="a", sample_rate=RATE, seconds=0.4)
+    whole = signal_of(data, name="a", sample_rate=RATE)
+    start = signal_of(data, name="a", sample_rate=RATE, seconds=0.4)
     assert samples <= len(start) < len(whole)
     assert wav_bytes(fix_length(start, RATE, samples=samples)) == wav_bytes(
         fix_length(whole, RATE, samples=samples)

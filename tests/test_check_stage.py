@@ -36,3 +36,14 @@ def test_a_corpus_folder_has_to_be_there(
     missing = {"path": str(tmp_path / "none")}
     with pytest.raises(InputError, match=r"corpus\.path = .*none' is not a folder"):
         check_corpus(edited_params(corpus=missing))
+
+
+def test_the_ending_has_to_be_that_of_what_is_there(
+    edited_params: Callable[..., Params], tmp_path: Path
+) -> None:
+    (tmp_path / "es.tar").touch()
+    with pytest.raises(
+        InputError, match=r"corpus\.ending = '\.tar\.gz'.*es\.tar; set it to '\.tar'"
+    ):
+        check_corpus(edited_params(corpus={"path": str(tmp_path)}, locales=["es"]))
+    check_corpus(edited_params(corpus={"path": str(tmp_path), "ending": ".tar"}, locales=["es"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from stages import convert as convert_stage
 from voicetraits.audio import read_wav
-from voicetraits.convert import NOT_IN_CORPUS, convert
+from voicetraits.convert import NOT_IN_CORPUS, TOO_LARGE, convert
 from voicetraits.corpus.table import CLIP_COLUMNS, write_clips
+from voicetraits.example import EXAMPLE, EXAMPLE_LABEL
 from voicetraits.params import Clip
 from voicetraits.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
 
@@ -26,7 +28,8 @@ BROKEN = {
     "empty": b"",
     "text": b"This is text, not speech.\n" * 20,
     "nan": audio_file(np.full(100, np.nan), 8000, subtype="FLOAT"),
-    "silent": audio_file(np.zeros(0), 8000),
+    "no samples": audio_file(np.zeros(0), 8000),
+    "silent": audio_file(np.zeros(4000), 8000),
 }
 
 
@@ -55,10 +58,11 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
             "clip": names,
             "speaker": [f"speaker{number % 3}" for number in range(len(kinds))],
             "gender": [("male", "female", "")[number % 3] for number in range(len(kinds))],
+            "duration": np.nan,
+            "part": ["training" if number % 2 else "" for number in range(len(kinds))],
             "excluded": ["over the cap" if kind == "excluded" else "" for kind in kinds],
         },
-        dtype=str,
-    )
+    ).astype({"clip": str, "speaker": str, "gender": str, "part": str, "excluded": str})
     files = [
         (name, good(number) if kind == "good" else BROKEN[kind])
         for number, (name, kind) in enumerate(zip(names, kinds, strict=True))
@@ -67,6 +71,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
     return table, files
 
 
+COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "shard", "row"]
 KINDS = ["good", "missing", "excluded", *BROKEN]
 MIXED = [KINDS[number % len(KINDS)] for number in range(2 * len(KINDS))] + ["good"] * 6
 
@@ -97,12 +102,16 @@ def test_every_selected_clip_is_converted_or_put_aside(kinds, random):
 def test_the_index_leads_to_the_right_wav_and_keeps_its_labels(tmp_path):
     table, files = clips_of(MIXED)
     index, _ = convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
-    assert list(index.columns) == ["clip", "locale", "speaker", "gender", "shard", "row"]
+    assert list(index.columns) == COLUMNS
     assert index["shard"].nunique() > 2
     rows = index.merge(table, on="clip", suffixes=("", "_given"))
     assert len(rows) == len(index) == MIXED.count("good")
     assert (rows["speaker"] == rows["speaker_given"]).all()
     assert (rows["gender"] == rows["gender_given"]).all()
+    assert (rows["part"] == rows["part_given"]).all()
+    assert set(rows["part"]) == {"training", ""}
+    assert rows["duration"].dtype == np.float32
+    assert rows["duration"].tolist() == pytest.approx([0.4] * len(rows), abs=0.1)
     assert set(rows["locale"]) == {"es"}
     for row in index.itertuples():
         wav = list(read_wavs(tmp_path / "es" / shard_name(row.shard, "tar")))[row.row]
@@ -113,14 +122,24 @@ def test_the_index_leads_to_the_right_wav_and_keeps_its_labels(tmp_path):
 
 
 def test_each_clip_put_aside_has_its_own_reason(tmp_path):
-    table, files = clips_of(["empty", "text", "nan", "silent", "missing", "good"])
-    _, aside = convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
+    table, files = clips_of([*BROKEN, "missing", "missing", "good"])
+    _, aside = convert(
+        table,
+        files,
+        CLIP,
+        locale="es",
+        out=tmp_path / "es",
+        workers=1,
+        too_large={"clip_6.mp3", "clip_7.mp3"},  # the last is there all the same
+    )
     assert dict(aside.itertuples(index=False)) == {
         "clip_0.mp3": "empty file",
         "clip_1.mp3": "not readable as audio: Format not recognised.",
         "clip_2.mp3": "samples that are not numbers",
         "clip_3.mp3": "no samples",
-        "clip_4.mp3": NOT_IN_CORPUS,
+        "clip_4.mp3": "silence alone",
+        "clip_5.mp3": NOT_IN_CORPUS,
+        "clip_6.mp3": TOO_LARGE,
     }
 
 
@@ -140,7 +159,7 @@ def test_a_locale_without_a_single_usable_clip_still_has_its_tables(tmp_path, ki
     convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
     index = pd.read_parquet(tmp_path / "es" / INDEX)
     assert index.empty
-    assert list(index.columns) == ["clip", "locale", "speaker", "gender", "shard", "row"]
+    assert list(index.columns) == COLUMNS
     assert len(pd.read_parquet(tmp_path / "es" / PUT_ASIDE)) == len(kinds) - kinds.count("excluded")
 
 
@@ -175,6 +194,68 @@ def test_the_corpus_is_read_as_a_stream(tmp_path):
     assert len(index) == 12
 
 
+def test_large_files_make_small_shards(tmp_path, monkeypatch):
+    table, files = clips_of(["good"] * 7)
+    sizes = [len(data) for _, data in files]
+    # The second and third file fill a shard; four of any size do too.
+    monkeypatch.setattr("voicetraits.convert._SHARD_BYTES", sizes[0] + sizes[1])
+    index, _ = convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
+    shards = index.groupby("shard").size()
+    assert len(shards) > 2
+    assert shards.iloc[0] == 2
+    assert list(index["clip"]) == [name for name, _ in files]
+
+
+class TestExample:
+    def convert(self, folder: Path, files: list, *, workers: int = 1, **columns: list) -> dict:
+        """What is written as the example of clips.
+
+        The table has a row per file, with these columns in place of the usual.
+        """
+        table, _ = clips_of(["good"] * len(files))
+        convert(table.assign(**columns), files, CLIP, locale="es", out=folder, workers=workers)
+        if not (folder / EXAMPLE).exists():
+            assert not (folder / EXAMPLE_LABEL).exists()
+            return {}
+        return json.loads((folder / EXAMPLE_LABEL).read_text())
+
+    def files(self, count: int) -> list[tuple[str, bytes]]:
+        return [(f"clip_{number}.mp3", good(number)) for number in range(count)]
+
+    def test_it_is_the_labelled_clip_nearest_to_the_median_duration(self, tmp_path):
+        durations = [1.0, 2.0, 3.0, 4.0, 9.0]  # clip 2 is at the median, and unlabelled
+        labels = ["male", "female", "", "male", "other"]
+        label = self.convert(tmp_path, self.files(5), duration=durations, gender=labels)
+        assert label == {"clip": "clip_1.mp3", "gender": "female"}
+        samples, rate = read_wav((tmp_path / EXAMPLE).read_bytes())
+        assert rate == CLIP.sample_rate
+        assert len(samples) / rate == pytest.approx(0.4, abs=0.01)  # its own length
+        assert pitch_of((tmp_path / EXAMPLE).read_bytes()) == pytest.approx(pitch(1), abs=3)
+
+    def test_without_durations_it_is_the_first_by_name(self, tmp_path):
+        assert self.convert(tmp_path, self.files(5)[::-1])["clip"] == "clip_0.mp3"
+
+    def test_a_clip_that_cannot_be_decoded_gives_way_to_the_next(self, tmp_path):
+        files = self.files(3)
+        files[0], files[1] = ("clip_0.mp3", BROKEN["text"]), ("clip_1.mp3", BROKEN["silent"])
+        label = self.convert(tmp_path, files, gender=["male", "male", "female"])
+        assert label == {"clip": "clip_2.mp3", "gender": "female"}
+
+    def test_a_long_clip_is_cut(self, tmp_path):
+        long = audio_file(tone(440, 8000, seconds=30), 8000, "FLAC")
+        assert self.convert(tmp_path, [("clip_0.mp3", long)])
+        samples, rate = read_wav((tmp_path / EXAMPLE).read_bytes())
+        assert len(samples) == 20 * rate
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"gender": ["", "other"]}, {"excluded": ["over the cap"] * 2}, {"clip": ["x", "y"]}],
+        ids=["unlabelled", "excluded", "missing"],
+    )
+    def test_there_may_be_none(self, tmp_path, change):
+        assert self.convert(tmp_path, self.files(2), **change) == {}
+
+
 def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys):
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["corpus"]["path"] = "cv"
@@ -186,7 +267,8 @@ def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys)
     (clips.parent / "validated.tsv").write_text("client_id\tpath\n", encoding="utf-8")
     for name, data in [*files, ("clip_1.mp3", good(1)), ("not_listed.mp3", good(7))]:
         (clips / name).write_bytes(data)
-    table = table.assign(age="", accent="", duration=0.4)[CLIP_COLUMNS.names]
+    (clips / "clip_3.mp3").symlink_to(tmp_path / "params.yaml")
+    table = table.assign(age="", accent="")[CLIP_COLUMNS.names]
     write_clips(table.astype({"duration": "float32"}), tmp_path / "data/clips/es.parquet")
     monkeypatch.chdir(tmp_path)
 
@@ -198,3 +280,4 @@ def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys)
     assert "es: 2 clips converted, 2 put aside" in said
     assert "clip_2.mp3: not readable as audio" in said
     assert f"clip_3.mp3: {NOT_IN_CORPUS}" in said
+    assert "es: files of the corpus left unread: 1 link out of the folder" in said

@@ -18,6 +18,7 @@ from voicetraits.dataset import (
     Scaler,
     assign_parts,
     encode,
+    given_parts,
     prepare,
     undersample,
     why_not,
@@ -175,6 +176,58 @@ def test_one_locale_alone_has_no_language_to_tell():
     parts = assign_parts(clips, task, SPLIT, by="speaker", seed=0)
     assert set(parts["part"]) == {""}
     assert why_not(parts, task, SPLIT, by="speaker") == "language needs two classes, found es"
+
+
+def with_parts(**speakers: str) -> pd.DataFrame:
+    """Labelled clips of the gender task: a clip per letter of each speaker, in the part it names.
+
+    A speaker whose name begins with m is male, the others are female.
+    """
+    parts = {"a": TRAINING, "b": VALIDATION, "c": TEST}
+    rows = [
+        (f"{name}{n}.mp3", "es", name, "male" if name[0] == "m" else "female", parts[letter])
+        for name, letters in speakers.items()
+        for n, letter in enumerate(letters)
+    ]
+    columns = ["clip", "locale", "speaker", "gender", "part"]
+    return GENDER.labelled(pd.DataFrame(rows, columns=columns, dtype=str))
+
+
+APART = {"m1": "aa", "m2": "b", "m3": "c", "m4": "a", "f1": "a", "f2": "bb", "f3": "c", "f4": "c"}
+
+
+@pytest.mark.parametrize("by", ["speaker", "clip"])
+def test_given_parts_of_speakers_kept_apart_are_taken_as_they_are(by):
+    clips = with_parts(**APART)
+    parts = given_parts(clips, GENDER, SPLIT, by=by)
+    pd.testing.assert_frame_equal(parts, clips)
+    assert why_not(parts, GENDER, SPLIT, by=by) == ""
+
+
+@pytest.mark.parametrize(
+    ("letters", "kept"), [("abc", "c"), ("acac", "cc"), ("ab", "b"), ("cbb", "c"), ("aa", "aa")]
+)
+def test_a_speaker_in_several_given_parts_keeps_the_one_that_matters_most(letters, kept):
+    clips = with_parts(**APART, mixed=letters)
+    parts = given_parts(clips, GENDER, SPLIT, by="speaker")
+    assert (parts.groupby("speaker")["part"].nunique() == 1).all()
+    initial = {"a": TRAINING, "b": VALIDATION, "c": TEST}
+    assert parts.loc[parts["speaker"] == "mixed", "part"].tolist() == [initial[k] for k in kept]
+    assert len(parts) == len(clips) - len(letters) + len(kept)
+    assert parts.index.tolist() == list(range(len(parts)))
+    # By clip, that is the user's own wish.
+    assert len(given_parts(clips, GENDER, SPLIT, by="clip")) == len(clips)
+
+
+def test_given_parts_without_a_class_or_with_too_few_speakers_say_so():
+    clips = with_parts(**{**APART, "f2": "aa"})
+    parts = given_parts(clips, GENDER, SPLIT, by="speaker")
+    reason = why_not(parts, GENDER, SPLIT, by="speaker")
+    assert reason == "no female clips in validation"
+    parts = given_parts(with_parts(m1="abc", f1="abc"), GENDER, SPLIT, by="speaker")
+    assert set(parts["part"]) == {""}
+    reason = why_not(parts, GENDER, SPLIT, by="speaker")
+    assert reason == "1 male, 1 female speakers, 4 of each needed"
 
 
 def test_a_task_takes_the_clips_that_carry_its_label():

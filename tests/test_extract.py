@@ -28,7 +28,8 @@ def wavs(tmp_path_factory):
     files = [(name, audio_file(signal, 16000)) for name, signal in clips]
     files[6:6] = [(f"broken_{number}.wav", b"text") for number in range(3)]
     names = [name for name, _ in files]
-    table = pd.DataFrame({"clip": names, "speaker": "s", "gender": "male", "excluded": ""})
+    table = pd.DataFrame({"clip": names, "speaker": "s", "gender": "male"})
+    table = table.assign(duration=np.nan, part="", excluded="")
     out = tmp_path_factory.mktemp("wav") / "es"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("voicetraits.convert.SHARD_CLIPS", 3)
@@ -103,7 +104,8 @@ def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
 
 
 def test_a_locale_without_clips_gives_an_empty_folder(tmp_path):
-    table = pd.DataFrame({"clip": [], "speaker": [], "gender": [], "excluded": []}, dtype=str)
+    columns = ["clip", "speaker", "gender", "part", "excluded"]
+    table = pd.DataFrame({name: [] for name in columns}, dtype=str).assign(duration=np.nan)
     convert(table, [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
     out = tmp_path / "features"
     assert extract(tmp_path / "wav", "features", window=WINDOW, hop=HOP, out=out) == 0

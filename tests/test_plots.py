@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from conftest import audio_file
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from stages import explore
+from voicetraits.convert import convert
 from voicetraits.corpus.table import CLIP_COLUMNS, write_clips
+from voicetraits.params import Clip
 from voicetraits.plots import count_plots, example_clip, language_summary, message, save
 from voicetraits.results_plot import results
 
-ROOT = Path(__file__).parents[1]
 SPEAKERS = ("5f0c", "6a1d", "7b2e", "8c3f")
 
 
@@ -277,36 +278,54 @@ def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
     assert "no example" in texts(message("no example"))
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with a corpus of three clips: broken, 0.5 s and 1 s."""
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty project folder to work in."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
-    clips = tmp_path / "data/sample/es/clips"
-    clips.mkdir(parents=True)
-    (clips.parent / "validated.tsv").write_text("client_id\tpath\n")
-    (clips / "broken.wav").write_bytes(b"RIFF, but not really")
-    for name, seconds in (("half.wav", 0.5), ("one.wav", 1.0)):
-        soundfile.write(clips / name, noise(seconds), 16000)
-    return tmp_path
 
 
-def write_table(clips: dict[str, float], *, gender: str = "female") -> None:
-    table = pd.DataFrame({"clip": list(clips), "duration": list(clips.values())})
-    table = table.assign(speaker="5f0c", gender=gender, age="", accent="", excluded="")
+def write_converted(durations: dict[str, float], *, gender: str = "female") -> None:
+    """The clip table and the converted clips of a locale: "broken", "half" (0.5 s), "one" (1 s)."""
+    table = pd.DataFrame(
+        {"clip": list(durations), "duration": list(durations.values())}, dtype=object
+    )
+    table = table.astype({"duration": "float32"}).assign(
+        speaker="5f0c", gender=gender, age="", accent="", part="", excluded=""
+    )
     write_clips(table[CLIP_COLUMNS.names], "data/clips/es.parquet")
+    sounds = {
+        "broken": b"RIFF, but not really",
+        "half": audio_file(noise(0.5), 16000),
+        "one": audio_file(noise(1.0), 16000),
+    }
+    files = [(name, sounds[name]) for name in durations if name in sounds]
+    clip = Clip(sample_rate=16000, seconds=0.5)
+    convert(table, files, clip, locale="es", out=Path("data/wav/es"), workers=1)
 
 
-def test_explore_takes_the_decodable_clip_nearest_to_the_median(project: Path) -> None:
-    write_table({"broken.wav": 0.9, "half.wav": 0.5, "one.wav": 1.0})
+def test_explore_shows_the_example_at_its_own_length() -> None:
+    write_converted({"broken": 0.9, "half": 0.5, "one": 1.0})
     explore.main("es")
-    assert soundfile.info("data/example/es.wav").duration == pytest.approx(1.0)
+    samples, rate = soundfile.read("data/example/es.wav")
+    assert (len(samples), rate) == (16000, 16000)
+    np.testing.assert_allclose(samples, noise(1.0), atol=2**-15)
     assert Path("plots/explore/es/example.png").read_bytes().startswith(b"\x89PNG")
     assert Path("plots/explore/es/counts.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_explore_gives_the_same_bytes_again(project: Path) -> None:
-    write_table({"half.wav": np.nan, "one.wav": np.nan})
+def test_explore_takes_durations_of_the_files_where_the_corpus_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    monkeypatch.setattr(explore, "save", lambda *_: None)
+    monkeypatch.setattr(explore, "count_plots", lambda table, _: seen.append(table["duration"]))
+    write_converted({"broken": np.nan, "half": np.nan, "one": 7.0})
+    explore.main("es")
+    np.testing.assert_array_equal(seen[0], [np.nan, 0.5, 7.0])
+
+
+def test_explore_gives_the_same_bytes_again() -> None:
+    write_converted({"half": np.nan, "one": np.nan})
     outputs = ["plots/explore/es/counts.png", "plots/explore/es/example.png", "data/example/es.wav"]
     explore.main("es")
     first = [Path(output).read_bytes() for output in outputs]
@@ -315,18 +334,14 @@ def test_explore_gives_the_same_bytes_again(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clips", "gender"),
-    [
-        ({}, "female"),
-        ({"one.wav": 1.0}, ""),
-        ({"broken.wav": 1.0, "missing.wav": 2.0}, "female"),
-    ],
+    ("durations", "gender"),
+    [({}, "female"), ({"one": 1.0}, ""), ({"broken": 1.0, "missing": 2.0}, "female")],
     ids=["empty table", "no label", "not decodable"],
 )
 def test_explore_writes_every_output_without_an_example(
-    clips: dict[str, float], gender: str, project: Path
+    durations: dict[str, float], gender: str
 ) -> None:
-    write_table(clips, gender=gender)
+    write_converted(durations, gender=gender)
     explore.main("es")
     assert soundfile.info("data/example/es.wav").duration == pytest.approx(0.1)
     assert not soundfile.read("data/example/es.wav")[0].any()

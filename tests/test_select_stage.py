@@ -34,13 +34,9 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def pack(path: Path, rows: str, *, pipe: bool = False) -> None:
+def pack(path: Path, rows: str) -> None:
     texts = {"validated.tsv": HEADER + rows, "clip_durations.tsv": DURATIONS, "clips/a.mp3": "?"}
     with tarfile.open(path, "w:gz") as tar:
-        if pipe:
-            info = tarfile.TarInfo("clips/pipe.mp3")
-            info.type = tarfile.FIFOTYPE
-            tar.addfile(info)
         for name, text in texts.items():
             info = tarfile.TarInfo(name)
             info.size = len(text)
@@ -51,7 +47,7 @@ def run_stage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-m", "stages.select", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/src{os.pathsep}{REPOSITORY}"},
         capture_output=True,
         text=True,
         check=False,
@@ -60,11 +56,10 @@ def run_stage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 def test_the_clip_table_is_written_and_every_row_is_told(project, capsys):
     rows = "".join(f"ann\t{n}.mp3\tmale\n" for n in range(5))
-    pack(project / "cv/es.tar.gz", rows + "bob\tb.mp3\tfemale\n\tx.mp3\t\n", pipe=True)
+    pack(project / "cv/es.tar.gz", rows + "bob\tb.mp3\tfemale\n\tx.mp3\t\n")
     select.main("es")
     assert capsys.readouterr().out.splitlines() == [
         "es: 7 rows, 3 selected, 1 no speaker id, 3 over the speaker's cap",
-        "es: files of the corpus left unread: 1 link or device",
     ]
     table = read_clips("data/clips/es.parquet")
     assert len(table) == 7
@@ -88,6 +83,26 @@ def test_nothing_selected_is_said_and_no_error(project, capsys, rows, count):
     assert first.startswith(f"es: {count} rows, 0 selected")
     assert second == "es: nothing to train on; later stages skip this locale"
     assert len(read_clips("data/clips/es.parquet")) == count
+
+
+def test_a_label_that_the_release_has_lost_is_told(project, capsys):
+    rows = "".join(f"speaker {n}\t{n}.mp3\t{'female' if n % 2 else ''}\n" for n in range(30))
+    pack(project / "cv/es.tar.gz", rows)
+    select.main("es")
+    (warning,) = capsys.readouterr().out.splitlines()[1:]
+    assert warning.startswith("es: warning: ")
+    assert "not one is male" in warning
+    assert "Common Voice 6.0" in warning
+
+
+def test_common_voices_splits_are_a_parameter(project, capsys):
+    pack(project / "cv/es.tar.gz", "ann\ta.mp3\tmale\n")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["corpus"]["splits"] = "common_voice"
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(CorpusError, match=r"holds no train\.tsv.*set corpus\.splits to ours"):
+        select.main("es")
+    assert not Path("data").exists()
 
 
 def test_a_broken_corpus_ends_the_process_with_one_line(project):

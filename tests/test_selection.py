@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicetraits.corpus.selection import cap_clips, selection_counts
+from voicetraits.corpus.selection import cap_clips, missing_label, selection_counts
 
 # Speaker, and why the clip is excluded already.
 ROWS = st.lists(
@@ -105,3 +106,24 @@ def test_the_reason_names_the_cap():
         "over the locale's cap": 2,
         "over the speaker's cap": 4,
     }
+
+
+def labelled(female: int, male: int, *, clips: int = 3, excluded: str = "") -> pd.DataFrame:
+    """Clips of speakers by label, and of some without."""
+    speakers = [(f"f{n}", "female") for n in range(female)]
+    speakers += [(f"m{n}", "male") for n in range(male)]
+    rows = [row for row in [*speakers, ("x", ""), ("o", "other")] for _ in range(clips)]
+    return pd.DataFrame(rows, columns=["speaker", "gender"], dtype=str).assign(excluded=excluded)
+
+
+@pytest.mark.parametrize(
+    ("female", "male", "label"),
+    [(10, 0, "male"), (0, 10, "female"), (9, 0, ""), (0, 9, ""), (50, 1, ""), (1, 50, "")],
+)
+def test_a_label_that_many_speakers_should_have_given_is_missed(female, male, label):
+    assert missing_label(labelled(female, male)) == label
+    assert missing_label(labelled(female, male, excluded="broken row")) == ""
+
+
+def test_many_clips_are_not_many_speakers():
+    assert missing_label(labelled(3, 0, clips=100)) == ""

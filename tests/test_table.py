@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import soundfile
 
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
 from voicetraits.corpus.selection import cap_clips, selection_counts
 from voicetraits.corpus.table import (
     CLIP_COLUMNS,
-    measure_durations,
     read_clip_table,
     read_clips,
     read_durations,
@@ -54,13 +51,6 @@ def row(clip: str = "a.mp3", client_id: str = "ann", **more: str) -> dict[str, s
     return {"client_id": client_id, "path": clip, **more}
 
 
-def sound(seconds: float, ending: str, rate: int = 16000) -> bytes:
-    noise = np.random.default_rng(0).uniform(-0.3, 0.3, round(seconds * rate))
-    data = io.BytesIO()
-    soundfile.write(data, noise, rate, format=ending.upper())
-    return data.getvalue()
-
-
 def unpack(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +70,7 @@ class TestReadValidated:
                 "gender": "female",
                 "age": "fourties",
                 "accent": "Rioplatense",
+                "part": "",
                 "excluded": "",
             }
         ]
@@ -172,7 +163,8 @@ class TestReadValidated:
             (row("/etc/passwd"), "unsafe file name"),
             (row("..\\a.mp3"), "unsafe file name"),
             (row(".."), "unsafe file name"),
-            (row("a\0.mp3"), "unsafe file name"),
+            (row("a\x1b.mp3"), "unsafe file name"),
+            (row("a\0.mp3"), "broken row"),
         ],
     )
     def test_an_unusable_row_is_kept_with_its_reason(self, given, reason):
@@ -247,43 +239,73 @@ class TestDurations:
         with pytest.raises(CorpusError, match=r"no column duration\[ms\]; the header has clip, ms"):
             self.read(b"clip\tms\n")
 
-    def test_the_audio_headers_are_read_where_there_is_no_table(self, tmp_path):
-        clips = {f"{ending}.{ending}": sound(1.5, ending) for ending in ("wav", "flac", "ogg")}
-        clips |= {"mp3.mp3": sound(2.25, "mp3", rate=32000), "junk.mp3": b"no sound", "0.mp3": b""}
-        files = {f"clips/{name}": content for name, content in clips.items()}
-        files["validated.tsv"] = tsv(*map(row, [*clips, "gone.mp3"]), row("x.mp3", client_id=""))
-        unpack(tmp_path / "es", files)
-        table = read_clip_table(open_corpus(tmp_path, "es")).set_index("clip")
-        assert table["duration"].dropna().to_dict() == {
-            "wav.wav": 1.5,
-            "flac.flac": 1.5,
-            "ogg.ogg": 1.5,
-            "mp3.mp3": pytest.approx(2.25, abs=0.1),
-        }
-        assert table["duration"].dtype == np.float32
-        assert selection_counts(table.reset_index())["selected"] == 7
-
-    def test_the_table_of_the_corpus_comes_before_the_audio(self, tmp_path):
+    def test_the_table_of_the_corpus_is_used(self, tmp_path):
         files = {
-            "clips/a.wav": sound(1.5, "wav"),
+            "clips/a.wav": b"",
             "validated.tsv": tsv(row("a.wav"), row("b.wav")),
             "clip_durations.tsv": b"clip\tduration[ms]\na.wav\t9000\n",
         }
         unpack(tmp_path / "es", files)
-        durations = read_clip_table(open_corpus(tmp_path, "es"))["duration"].tolist()
+        durations = read_clip_table(open_corpus(tmp_path, "es"))["duration"]
+        assert durations.dtype == np.float32
         assert durations[0] == 9.0
         assert math.isnan(durations[1])
 
-    def test_an_archive_is_measured_as_a_folder_is(self, tmp_path):
-        files = {"clips/a.wav": sound(0.5, "wav"), "validated.tsv": tsv(row("a.wav"))}
-        with tarfile.open(tmp_path / "es.tar.gz", "w:gz") as tar:
-            for name, content in files.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
+    def test_without_the_table_they_are_unknown_and_no_clip_is_read(self, tmp_path, monkeypatch):
+        unpack(tmp_path / "es", {"clips/a.wav": b"", "validated.tsv": tsv(row("a.wav"))})
         corpus = open_corpus(tmp_path, "es")
-        assert measure_durations(corpus, clips={"a.wav"}) == {"a.wav": 0.5}
-        assert read_clip_table(corpus)["duration"].tolist() == [0.5]
+        monkeypatch.setattr(corpus, "clips", lambda wanted: pytest.fail("clips were read"))
+        assert math.isnan(read_clip_table(corpus).loc[0, "duration"])
+
+
+class TestCommonVoicesSplits:
+    def read(self, folder: Path, **splits: bytes) -> pd.DataFrame:
+        """The table of clips a, b, c and d and a row without a speaker, given some splits."""
+        files = {f"{name}.tsv": tsv() for name in ("train", "dev", "test")}
+        files |= {f"{name}.tsv": content for name, content in splits.items()}
+        listed = tsv(*map(row, ["a.mp3", "b.mp3", "c", "d.mp3"]), row("x.mp3", client_id=""))
+        unpack(folder / "es", {"clips/a.mp3": b"", "validated.tsv": listed, **files})
+        return read_clip_table(open_corpus(folder, "es"), splits="common_voice").set_index("clip")
+
+    def test_each_clip_gets_its_part_and_those_without_one_are_excluded(self, tmp_path):
+        unlisted = row("e.mp3")  # in a split, and not validated
+        table = self.read(
+            tmp_path, train=tsv(row("a.mp3"), unlisted), dev=tsv(row("b.mp3")), test=tsv(row("c"))
+        )
+        assert table["part"].to_dict() == {
+            "a.mp3": "training",
+            "b.mp3": "validation",
+            "c.mp3": "test",
+            "d.mp3": "",
+            "x.mp3": "",
+        }
+        assert selection_counts(table.reset_index()) == {
+            "rows": 5,
+            "selected": 3,
+            "no speaker id": 1,
+            "not in Common Voice's splits": 1,
+        }
+
+    def test_a_clip_in_two_of_them_is_in_none(self, tmp_path):
+        both = tsv(row("a.mp3"), row("a.mp3"), row("b.mp3"))
+        table = self.read(tmp_path, train=both, test=tsv(row("b.mp3")))
+        assert table.loc["a.mp3", ["part", "excluded"]].tolist() == ["training", ""]
+        reason = "in two of Common Voice's splits"
+        assert table.loc["b.mp3", ["part", "excluded"]].tolist() == ["", reason]
+
+    def test_a_broken_row_of_a_split_costs_its_clip_alone(self, tmp_path):
+        broken = tsv(row("a.mp3")) + b"b.mp3\n" + tsv(row("c")).split(b"\n", 1)[1]
+        table = self.read(tmp_path, train=broken)
+        assert table.loc[table["excluded"] == ""].index.tolist() == ["a.mp3", "c.mp3"]
+
+    def test_a_split_without_paths_is_an_error(self, tmp_path):
+        with pytest.raises(CorpusError, match=r"es: dev\.tsv: no column path"):
+            self.read(tmp_path, dev=b"client_id\n")
+
+    def test_ours_asks_for_none_of_them(self, tmp_path):
+        unpack(tmp_path / "es", {"clips/a.mp3": b"", "validated.tsv": tsv(row("a.mp3"))})
+        table = read_clip_table(open_corpus(tmp_path, "es"), splits="ours")
+        assert table[["part", "excluded"]].to_numpy().tolist() == [["", ""]]
 
 
 def many(clips_of: dict[str, int]) -> pd.DataFrame:

@@ -7,10 +7,11 @@ the silence, cuts, writes WAV, and, through ffmpeg, decodes what libsndfile cann
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -18,6 +19,12 @@ import soxr
 
 from voicetraits.errors import InputError
 from voicetraits.files import whole_file
+
+# What is outside comes from a damaged header, and costs memory or gives no speech.
+_RATES = range(1000, 400_001)  # Hz
+_MOST_CHANNELS = 32
+_LOUDEST = 1e30  # 1 is full scale
+_LONGEST = 24 * 3600  # seconds; a header that promises more says nothing about the duration
 
 # ffmpeg's decoder for each file ending. Naming it keeps pydub from asking ffprobe, which
 # imageio-ffmpeg does not ship, and keeps ffmpeg from guessing at what a file could be.
@@ -38,7 +45,20 @@ class AudioError(InputError):
     """A clip that cannot be used; the message says why."""
 
 
-def decode(data: bytes, *, name: str, sample_rate: int, seconds: float | None = None) -> np.ndarray:
+class Sound(NamedTuple):
+    """A decoded audio file.
+
+    Attributes:
+        signal: Mono, shape (samples,), float32 in [-1, 1].
+        duration: Of the whole file in seconds, however much of it was decoded; NaN where only
+            decoding the rest would tell.
+    """
+
+    signal: np.ndarray
+    duration: float
+
+
+def decode(data: bytes, *, name: str, sample_rate: int, seconds: float | None = None) -> Sound:
     """Decode one audio file to mono.
 
     Args:
@@ -47,43 +67,68 @@ def decode(data: bytes, *, name: str, sample_rate: int, seconds: float | None = 
         sample_rate: Wanted rate in Hz.
         seconds: Decode no more than this from the start; None decodes all.
 
-    Returns:
-        Shape (samples,), float32 in [-1, 1].
-
     Raises:
-        AudioError: If the file is empty, is not audio, or holds NaN or no samples.
+        AudioError: If the file is empty, is not audio, or holds NaN, no samples, or silence alone
+            in what is decoded.
     """
     if not data:
         raise AudioError("empty file")
     try:
-        channels, rate = _decode_soundfile(data, seconds)
-    except soundfile.LibsndfileError as error:
-        channels, rate = _decode_ffmpeg(data, name, seconds, reason=error.error_string)
+        return _decode(data, name, sample_rate, seconds)
+    except (AudioError, OSError):
+        raise  # OSError: of this machine, such as a full disk, and not of the clip
     except MemoryError:
         # A damaged header can promise terabytes; the array for them is made before any is read.
         raise AudioError("header promises more samples than memory holds") from None
+    except Exception as error:
+        # Garbage reaches libraries in C in ways that nobody has foreseen, and is no reason to
+        # lose the other clips.
+        raise AudioError(f"not decodable: {type(error).__name__}: {error}") from error
+
+
+def _decode(data: bytes, name: str, sample_rate: int, seconds: float | None) -> Sound:
+    # A tenth of a second more, so that the resampler's tail falls behind the cut.
+    wanted = math.inf if seconds is None else seconds + 0.1
+    try:
+        channels, rate, frames = _decode_soundfile(data, wanted)
+    except soundfile.LibsndfileError as error:
+        channels, rate, frames = _decode_ffmpeg(data, name, wanted, reason=error.error_string)
     if not len(channels):
         raise AudioError("no samples")
-    if not np.isfinite(channels).all():
+    # The mean over one channel is that channel, and would take as long as its decoding does.
+    mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float32)
+    low, high = float(mono.min()), float(mono.max())
+    # Written so that NaN fails, too; larger numbers become infinite on the way.
+    if not (low > -_LOUDEST and high < _LOUDEST):
         raise AudioError("samples that are not numbers")
-    mono = channels.mean(axis=1, dtype=np.float32)
+    if high - low < 2**-15:  # the smallest step of 16-bit WAV
+        raise AudioError("silence alone")
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="HQ")
     if not len(mono):
         raise AudioError("no samples")
-    return mono
+    # Where decoding came to the end, the samples tell; elsewhere, the header.
+    at_end = len(channels) < wanted * rate - 1
+    duration = (len(channels) if at_end else frames) / rate
+    return Sound(mono, duration if duration <= _LONGEST else math.nan)
 
 
-def _decode_soundfile(data: bytes, seconds: float | None) -> tuple[np.ndarray, int]:
+def _decode_soundfile(data: bytes, wanted: float) -> tuple[np.ndarray, int, float]:
+    """Samples (frames, channels), sample rate in Hz, and the frames of the whole file."""
     with soundfile.SoundFile(io.BytesIO(data)) as file:
-        # A tenth of a second more, so that the resampler's tail falls behind the cut.
-        frames = -1 if seconds is None else int((seconds + 0.1) * file.samplerate)
-        return file.read(frames, dtype="float32", always_2d=True), file.samplerate
+        rate = file.samplerate
+        if rate not in _RATES:
+            raise AudioError("a sample rate that no recorder has")
+        if file.channels > _MOST_CHANNELS:
+            raise AudioError(f"more than {_MOST_CHANNELS} channels")
+        frames = -1 if math.isinf(wanted) else int(wanted * rate)
+        return file.read(frames, dtype="float32", always_2d=True), rate, file.frames
 
 
 def _decode_ffmpeg(
-    data: bytes, name: str, seconds: float | None, *, reason: str
-) -> tuple[np.ndarray, int]:
+    data: bytes, name: str, wanted: float, *, reason: str
+) -> tuple[np.ndarray, int, float]:
+    """The same, but for the frames of the whole file: NaN, as ffmpeg tells only by decoding."""
     ending = Path(name).suffix.lower().lstrip(".")
     codec = _FFMPEG_CODECS.get(ending)
     if codec is None:
@@ -100,12 +145,13 @@ def _decode_ffmpeg(
                 file.name,
                 format=ending,
                 codec=codec,
-                duration=None if seconds is None else seconds + 0.1,
+                duration=None if math.isinf(wanted) else wanted,
             )
         except (CouldntDecodeError, IndexError) as error:
             raise AudioError(f"not readable as audio: {reason}") from error
     samples = np.array(segment.get_array_of_samples()).reshape(-1, segment.channels)
-    return samples.astype(np.float32) / 2 ** (8 * segment.sample_width - 1), segment.frame_rate
+    channels = samples.astype(np.float32) / 2 ** (8 * segment.sample_width - 1)
+    return channels, segment.frame_rate, math.nan
 
 
 @cache

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from voicetraits.audio import AudioError, decode, fix_length, wav_bytes
+from voicetraits.example import ExampleClip
 from voicetraits.files import fresh_folder
 from voicetraits.parallel import map_ordered, workers_for
 from voicetraits.params import Clip
@@ -25,7 +25,11 @@ from voicetraits.shards import (
 
 # A new process starts as slowly as this process converts a shard or two.
 _SHARDS_PER_WORKER = 4
+# A shard's files travel to a worker in one piece. 256 read sentences have 10 MB.
+_SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in validated.tsv, not in the corpus"
+TOO_LARGE = "too large a file for a sentence"
+INDEX_COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "shard", "row"]
 
 
 class _Job(NamedTuple):
@@ -44,6 +48,7 @@ def convert(
     locale: str,
     out: Path,
     workers: int | None = None,
+    too_large: Container[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Convert the selected clips of one locale to mono WAV of one length, in shards.
 
@@ -55,18 +60,22 @@ def convert(
         files: (file name, bytes) of the selected clips, in any fixed order.
         clip: Sample rate and length.
         locale: Written to the index.
-        out: Folder for the shards, `index.parquet` and `put_aside.parquet`; replaced as a whole.
+        out: Folder for the shards, `index.parquet`, `put_aside.parquet` and the example clip
+            of ExampleClip; replaced as a whole.
         workers: Processes; by default one per core where that pays. The output is the same.
+        too_large: Clips that `files` leaves out for their size; looked at after the last file.
 
     Returns:
-        The index of the converted clips (clip, locale, speaker, gender, shard, row) and the table
-        of those put aside (clip, reason).
+        The index of the converted clips (clip, locale, speaker, gender, part, duration of the file
+        in seconds or NaN, shard, row) and the table of those put aside (clip, reason).
     """
-    selected = table.loc[table["excluded"] == "", ["clip", "speaker", "gender"]].set_index("clip")
-    rows: list[tuple[str, int, int]] = []
+    selected = table.loc[table["excluded"] == "", ["clip", "speaker", "gender", "part"]]
+    selected = selected.set_index("clip")
+    example = ExampleClip(table)
+    rows: list[tuple[str, float, int, int]] = []
     put_aside: list[tuple[str, str]] = []
     with fresh_folder(out) as folder:
-        jobs = _jobs(files, clip, folder)
+        jobs = _jobs(example.watch(files), clip, folder)
         shards = -(-len(selected) // SHARD_CLIPS)
         workers = workers or workers_for(shards, jobs_per_worker=_SHARDS_PER_WORKER)
         results = map_ordered(_convert_shard, jobs, workers=workers)
@@ -74,39 +83,58 @@ def convert(
         for number, (converted, broken) in enumerate(
             progress(results, label=label, unit="shards", total=shards)
         ):
-            rows += [(name, number, row) for row, name in enumerate(converted)]
+            rows += [(name, length, number, row) for row, (name, length) in enumerate(converted)]
             put_aside += broken
-        found = {name for name, _, _ in rows} | {name for name, _ in put_aside}
-        put_aside += [(name, NOT_IN_CORPUS) for name in selected.index if name not in found]
+        found = {name for name, *_ in rows} | {name for name, _ in put_aside}
+        put_aside += [
+            (name, TOO_LARGE if name in too_large else NOT_IN_CORPUS)
+            for name in selected.index
+            if name not in found
+        ]
 
-        index = pd.DataFrame(rows, columns=["clip", "shard", "row"]).join(selected, on="clip")
+        index = pd.DataFrame(rows, columns=["clip", "duration", "shard", "row"])
+        index = index.astype({"duration": "float32"}).join(selected, on="clip")
         index.insert(1, "locale", locale)
-        index = index[["clip", "locale", "speaker", "gender", "shard", "row"]]
+        index = index[INDEX_COLUMNS]
         aside = pd.DataFrame(put_aside, columns=["clip", "reason"]).astype(str)
         write_table(folder / INDEX, index)
         write_table(folder / PUT_ASIDE, aside)
+        example.write(folder, sample_rate=clip.sample_rate)
     return index, aside
 
 
 def _jobs(files: Iterable[tuple[str, bytes]], clip: Clip, folder: Path) -> Iterator[_Job]:
-    stream = iter(files)
-    number = 0
-    while batch := list(islice(stream, SHARD_CLIPS)):
+    for number, batch in enumerate(_batches(files)):
         yield _Job(folder / shard_name(number, "tar"), clip, batch)
-        number += 1
 
 
-def _convert_shard(job: _Job) -> tuple[list[str], list[tuple[str, str]]]:
-    """Write one shard; return the clips in it, and those put aside with their reasons."""
+def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """The files of one shard after the other: of SHARD_CLIPS clips, or fewer large ones."""
+    batch: list[tuple[str, bytes]] = []
+    size = 0
+    for name, data in files:
+        batch.append((name, data))
+        size += len(data)
+        if len(batch) == SHARD_CLIPS or size >= _SHARD_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _convert_shard(job: _Job) -> tuple[list[tuple[str, float]], list[tuple[str, str]]]:
+    """Write one shard; return its clips with their durations, and those put aside, with reasons."""
+    converted: list[tuple[str, float]] = []
     wavs: list[tuple[str, bytes]] = []
     put_aside: list[tuple[str, str]] = []
     rate, seconds = job.clip.sample_rate, job.clip.seconds
     for name, data in job.files:
         try:
-            signal = decode(data, name=name, sample_rate=rate, seconds=seconds)
+            sound = decode(data, name=name, sample_rate=rate, seconds=seconds)
         except AudioError as error:
             put_aside.append((name, str(error)))
             continue
-        wavs.append((name, wav_bytes(fix_length(signal, rate, samples=job.clip.samples))))
+        wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=job.clip.samples))))
+        converted.append((name, sound.duration))
     write_wavs(job.path, wavs)
-    return [name for name, _ in wavs], put_aside
+    return converted, put_aside

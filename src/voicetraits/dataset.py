@@ -50,6 +50,30 @@ def assign_parts(
     return clips.assign(part=unit.map(parts))
 
 
+def given_parts(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> pd.DataFrame:
+    """Take the parts that Common Voice assigned.
+
+    Within a locale it keeps speakers apart, but not between locales, and nothing keeps a broken
+    release from mixing them. With `by="speaker"`, a speaker with clips in several parts keeps those
+    of the test part, or else those of the validation part, and the others are left out: so the
+    test part stays the published one.
+
+    Args:
+        clips: Labelled clips, with columns clip, locale, speaker, label, part.
+        task: The task, for its classes.
+        split: The least number of speakers per class.
+        by: "speaker" or "clip".
+
+    Returns:
+        What `assign_parts` returns, without the clips left out.
+    """
+    unit = _unit(clips, by)
+    if _too_few(_most_frequent(clips["label"], unit), task, split.min_speakers):
+        return clips.assign(part="")
+    rank = clips["part"].map({TEST: 0, VALIDATION: 1, TRAINING: 2})
+    return clips[rank == rank.groupby(unit).transform("min")].reset_index(drop=True)
+
+
 def _unit(clips: pd.DataFrame, by: str) -> pd.Series:
     """What is assigned as one: each clip's speaker, or the clip itself."""
     return clips["speaker"] if by == "speaker" else clips["locale"] + "/" + clips["clip"]
@@ -71,9 +95,11 @@ def _too_few(labels: pd.Series, task: Task, least: int) -> bool:
 
 
 def why_not(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> str:
-    """Why a split table has no parts; empty when it has."""
+    """Why a split table cannot be learned from; empty when it can."""
     if len(clips) and (clips["part"] != "").all():
-        return ""
+        places = set(zip(clips["label"], clips["part"], strict=True))
+        lacking = [f"{a} clips in {b}" for b in PARTS for a in task.classes if (a, b) not in places]
+        return f"no {', no '.join(lacking)}" if lacking else ""
     if len(task.classes) < 2:
         return f"{task.name} needs two classes, found {', '.join(task.classes)}"
     labels = _most_frequent(clips["label"], _unit(clips, by))

@@ -58,9 +58,11 @@ class Sample(Section):
 
 
 class Corpus(Section):
-    """Where the Common Voice archives or folders are."""
+    """Where the Common Voice archives or folders are, and whose split is used."""
 
     path: Annotated[str, StringConstraints(min_length=1)]
+    ending: Literal[".tar.gz", ".tar", ""]
+    splits: Literal["ours", "common_voice"]
 
 
 class Select(Section):

@@ -1,25 +1,46 @@
 """One locale of Common Voice, read as a stream from the archive that it is downloaded in.
 
-The archive is never unpacked. Each need (the tables, the clips) is one pass from front to back,
-and nothing but the file in hand is kept, so that memory does not grow with the archive (English
-Common Voice 25.0: 94 GB, 2.57 million clips).
+The archive is never unpacked. The clips are one pass from front to back, and nothing but the file
+in hand is kept, so that memory does not grow with the archive (English Common Voice 25.0: 94 GB,
+2.57 million clips). The tables stand in front of the clips in the released archives, and so cost
+the reading of no clip.
 """
 
 from __future__ import annotations
 
 import gzip
 import shutil
+import sys
 import tarfile
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
-from voicetraits.corpus.layout import LARGEST_CLIP, TABLES, VALIDATED, CorpusError, readable
+from voicetraits.corpus.layout import (
+    DURATIONS,
+    LARGEST_CLIP,
+    LARGEST_TABLE,
+    TABLES,
+    VALIDATED,
+    CorpusError,
+    readable,
+    require,
+)
 from voicetraits.progress import open_with_progress
+
+# tarfile reads long names and extended headers into memory, whatever size they claim.
+_LARGEST_HEADER = 2**20  # bytes
+_HEADER_TYPES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 class _File(NamedTuple):
@@ -41,43 +62,67 @@ class ArchiveCorpus:
         path: The archive.
         skipped: Members that the last pass left out, counted by reason: links and devices,
             names that lead out of the archive, clips that are repeated or too large.
+        too_large: Wanted clips that the last pass left out for their size.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.skipped: Counter[str] = Counter()
+        self.too_large: set[str] = set()
 
     @contextmanager
-    def tables(self) -> Iterator[dict[str, IO[bytes]]]:
-        """Open the tables: validated.tsv, and clip_durations.tsv where the corpus has one.
+    def tables(self, needed: Collection[str] = (VALIDATED,)) -> Iterator[dict[str, IO[bytes]]]:
+        """Open the needed tables, and clip_durations.tsv where the corpus has one.
 
-        They are copied to temporary files (English: about 1 GB), because the archive may hold
-        them in any order and the reader needs validated.tsv first.
+        The archive is read up to the first clip; where needed tables stand behind the clips,
+        further, which a line on standard error tells. The tables are copied to temporary files
+        (English: about 1 GB), because the archive may hold them in any order and the reader
+        needs validated.tsv first.
+
+        Args:
+            needed: File names.
 
         Raises:
-            CorpusError: If the archive is broken, or holds no validated.tsv or no clips.
+            CorpusError: If the archive is broken as far as it is read, or holds no clips, or
+                lacks a needed table, or holds one of a size that no table has.
         """
         found: dict[str, IO[bytes]] = {}
+        wanted = {*needed, DURATIONS}
         clips_seen = False
         with ExitStack() as stack:
             with _clear_errors(self.path):
                 for file in self._files():
                     if file.is_clip:
+                        if found.keys() >= set(needed):
+                            clips_seen = True
+                            break  # the rest of the archive is clips: minutes of reading
+                        if not clips_seen:
+                            print(
+                                f"{self.path}: the tables stand behind the clips; reading on",
+                                file=sys.stderr,
+                            )
                         clips_seen = True
-                    elif file.name in found:
-                        self.skipped["repeated"] += 1
-                    else:
-                        copy = stack.enter_context(tempfile.TemporaryFile())
-                        shutil.copyfileobj(file.content, copy)
-                        copy.seek(0)
-                        found[file.name] = copy
-                    if clips_seen and len(found) == len(TABLES):
-                        break  # the rest of the archive is clips: minutes of reading
-            if VALIDATED not in found:
-                raise self._lacks(VALIDATED)
+                    elif file.name in wanted and file.name not in found:
+                        found[file.name] = stack.enter_context(self._copy(file))
+                        if clips_seen and found.keys() >= wanted:
+                            break
+            require(needed, found, self.path)
             if not clips_seen:
-                raise self._lacks("files in clips/")
+                raise self._no_clips()
             yield found
+
+    @contextmanager
+    def _copy(self, table: _File) -> Iterator[IO[bytes]]:
+        """A temporary file of a table's bytes."""
+        if table.size > LARGEST_TABLE:
+            raise CorpusError(
+                f"{self.path}: {table.name} has {table.size / 2**30:,.0f} GiB, which no table of "
+                "Common Voice has; fetch the archive again"
+            )
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(table.content, copy)
+            copy.seek(0)
+            yield copy
 
     def clips(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
         """Read the wanted clips, each once, in the order of the archive.
@@ -96,6 +141,7 @@ class ArchiveCorpus:
         """
         clips_seen = False
         yielded: set[str] = set()
+        self.too_large.clear()
         with _clear_errors(self.path):
             for file in self._files():
                 if not file.is_clip:
@@ -107,14 +153,15 @@ class ArchiveCorpus:
                     self.skipped["repeated"] += 1
                 elif file.size > LARGEST_CLIP:
                     self.skipped["too large"] += 1
+                    self.too_large.add(file.name)
                 else:
                     yielded.add(file.name)
                     yield file.name, file.content.read()
         if not clips_seen:
-            raise self._lacks("files in clips/")
+            raise self._no_clips()
 
-    def _lacks(self, what: str) -> CorpusError:
-        return CorpusError(f"{self.path}: holds no {what}; is it a Common Voice archive?")
+    def _no_clips(self) -> CorpusError:
+        return CorpusError(f"{self.path}: holds no files in clips/; is it a Common Voice archive?")
 
     def _files(self) -> Iterator[_File]:
         """One pass over the archive: its clips and tables, safely named."""
@@ -173,11 +220,14 @@ class _StrictHeader(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _StrictHeader:
         try:
-            return super().frombuf(buf, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if len(buf) == tarfile.BLOCKSIZE and not any(buf):
                 raise
             raise tarfile.ReadError(str(error)) from error
+        if header.type in _HEADER_TYPES and header.size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
 
 
 def _open_tar(stream: IO[bytes]) -> tarfile.TarFile:

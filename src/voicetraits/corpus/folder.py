@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from voicetraits.corpus.layout import LARGEST_CLIP, TABLES, VALIDATED, CorpusError, readable
+from voicetraits.corpus.layout import (
+    DURATIONS,
+    LARGEST_CLIP,
+    VALIDATED,
+    CorpusError,
+    readable,
+    require,
+)
 from voicetraits.progress import progress
 
 
@@ -20,6 +27,7 @@ class FolderCorpus:
         path: The folder.
         skipped: Files that the last pass left out, counted by reason: links that lead out of
             the folder, what is not a file, clips that are too large.
+        too_large: Wanted clips that the last pass left out for their size.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,6 +38,7 @@ class FolderCorpus:
         """
         self.path = path
         self.skipped: Counter[str] = Counter()
+        self.too_large: set[str] = set()
         self._root = self._find_root()
 
     def _find_root(self) -> Path:
@@ -57,19 +66,23 @@ class FolderCorpus:
         return not file.resolve().is_relative_to(self.path.resolve())
 
     @contextmanager
-    def tables(self) -> Iterator[dict[str, IO[bytes]]]:
-        """Open the tables: validated.tsv, and clip_durations.tsv where the corpus has one.
+    def tables(self, needed: Collection[str] = (VALIDATED,)) -> Iterator[dict[str, IO[bytes]]]:
+        """Open the needed tables, and clip_durations.tsv where the corpus has one.
+
+        Args:
+            needed: File names.
 
         Raises:
-            CorpusError: If one cannot be read.
+            CorpusError: If one is missing or cannot be read.
         """
         with ExitStack() as stack:
             with readable(self._root):
                 files = {
                     name: stack.enter_context((self._root / name).open("rb"))
-                    for name in TABLES
+                    for name in {*needed, DURATIONS}
                     if (self._root / name).is_file() and not self._leads_out(self._root / name)
                 }
+            require(needed, files, self.path)
             yield dict(files)
 
     def clips(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
@@ -88,6 +101,7 @@ class FolderCorpus:
             CorpusError: If a file cannot be read.
         """
         self.skipped = Counter()
+        self.too_large.clear()
         clips = self._root / "clips"
         with readable(clips):
             with os.scandir(clips) as entries:
@@ -100,5 +114,6 @@ class FolderCorpus:
                     self.skipped["not a file"] += 1
                 elif file.stat().st_size > LARGEST_CLIP:
                     self.skipped["too large"] += 1
+                    self.too_large.add(name)
                 else:
                     yield name, file.read_bytes()

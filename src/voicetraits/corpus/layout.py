@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,13 +10,33 @@ from voicetraits.errors import InputError
 
 VALIDATED = "validated.tsv"
 DURATIONS = "clip_durations.tsv"
-TABLES = (VALIDATED, DURATIONS)
+SPLITS = {"train.tsv": "training", "dev.tsv": "validation", "test.tsv": "test"}  # and our names
+TABLES = (VALIDATED, DURATIONS, *SPLITS)
 # A longer file is no read sentence, and one clip must fit into memory.
 LARGEST_CLIP = 64 * 2**20  # bytes
+# The largest, validated.tsv of English 25.0, has about 1 GB. More is no table but a gzip file made
+# to fill the disk.
+LARGEST_TABLE = 4 * 2**30  # bytes
 
 
 class CorpusError(InputError):
     """A corpus that cannot be used; the message names the file and the remedy."""
+
+
+def require(tables: Collection[str], found: Collection[str], path: Path) -> None:
+    """See that a corpus has the tables that are needed.
+
+    Raises:
+        CorpusError: If one is missing.
+    """
+    missing = [name for name in tables if name not in found]
+    if VALIDATED in missing:
+        raise CorpusError(f"{path}: holds no {VALIDATED}; is it a Common Voice corpus?")
+    if missing:
+        raise CorpusError(
+            f"{path}: holds no {', '.join(missing)}, as a delta release does not; set "
+            "corpus.splits to ours in params.yaml, or use the full release"
+        )
 
 
 @contextmanager

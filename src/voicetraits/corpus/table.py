@@ -7,20 +7,18 @@ not: what is left out stays in the table with the reason, so that nothing is los
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import re
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import soundfile
 
-from voicetraits.corpus.layout import DURATIONS, VALIDATED, CorpusError
+from voicetraits.corpus.layout import DURATIONS, SPLITS, VALIDATED, CorpusError
 from voicetraits.corpus.open import Corpus
 from voicetraits.files import whole_file
 
@@ -31,7 +29,8 @@ CLIP_COLUMNS = pa.schema(
         ("gender", pa.string()),  # as labelled by the speaker: male, female, other, "" unlabelled
         ("age", pa.string()),  # as Common Voice spells it, e.g. "twenties", "fourties"; or ""
         ("accent", pa.string()),  # the first that the speaker names; or ""
-        ("duration", pa.float32()),  # seconds; NaN where unknown
+        ("duration", pa.float32()),  # seconds, of clip_durations.tsv; NaN where unknown
+        ("part", pa.string()),  # training, validation or test, of Common Voice's splits; or ""
         ("excluded", pa.string()),  # why the clip is not used; "" for a selected clip
     ]
 )
@@ -50,31 +49,46 @@ _AUDIO_ENDINGS = {".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp4", ".aa
 _BETWEEN_ACCENTS = re.compile(r"[,|](?![^(]*\))")
 _SPEAKER_SALT = "voicetraits/speaker/"
 _ROWS_AT_ONCE = 50_000
+# No table has more: what follows is held in memory. English 25.0 has 2.57 million clips; a sentence
+# has some hundred bytes.
+_MOST_ROWS = 10_000_000
+_LONGEST_LINE = 2**20  # bytes
 
 
-def read_clip_table(corpus: Corpus) -> pd.DataFrame:
+def read_clip_table(
+    corpus: Corpus, *, splits: Literal["ours", "common_voice"] = "ours"
+) -> pd.DataFrame:
     """Read the clip table of one locale, before any cap.
 
-    Durations come from clip_durations.tsv, or, in a corpus without one, from the headers of the
-    audio files, which takes a pass over all of them.
+    Durations are those of clip_durations.tsv. Where the corpus has none, they are unknown until
+    the clips are read.
+
+    Args:
+        corpus: Of the locale.
+        splits: With "common_voice", clips get the part that train.tsv, dev.tsv or test.tsv gives
+            them, and those in none ("not in Common Voice's splits") or several of the three
+            ("in two of Common Voice's splits") are excluded.
 
     Returns:
         One row per row of validated.tsv, in its order, with CLIP_COLUMNS.
 
     Raises:
-        CorpusError: If the corpus is broken or a table lacks a required column.
+        CorpusError: If the corpus is broken, lacks a table, or a table lacks a required column.
     """
-    with corpus.tables() as tables:
-        table = read_validated(tables[VALIDATED], source=f"{corpus.path}: {VALIDATED}")
+    needed = (VALIDATED, *SPLITS) if splits == "common_voice" else (VALIDATED,)
+    with corpus.tables(needed) as tables:
+        sources = {name: f"{corpus.path}: {name}" for name in tables}
+        table = read_validated(tables[VALIDATED], source=sources[VALIDATED])
         names = set(table.loc[table["excluded"] == "", "clip"])
-        durations = (
-            read_durations(tables[DURATIONS], clips=names, source=f"{corpus.path}: {DURATIONS}")
-            if DURATIONS in tables
-            else None
-        )
-    if durations is None:
-        durations = measure_durations(corpus, clips=names) if names else {}
-    table["duration"] = table["clip"].map(durations).astype("float32")
+        if splits == "common_voice":
+            parts = {
+                part: read_names(tables[name], clips=names, source=sources[name])
+                for name, part in SPLITS.items()
+            }
+            table = _assign_given(table, parts)
+        if DURATIONS in tables:
+            durations = read_durations(tables[DURATIONS], clips=names, source=sources[DURATIONS])
+            table["duration"] = table["clip"].map(durations).astype("float32")
     return table
 
 
@@ -82,19 +96,20 @@ def read_validated(file: IO[bytes], *, source: str) -> pd.DataFrame:
     """Read validated.tsv of any Common Voice version, by header.
 
     Only `client_id` and `path` are required. Rows that cannot be used are kept, with the reason:
-    "broken row" (wrong number of fields, or not UTF-8), "no speaker id", "no file name", "unsafe
-    file name" (it names a folder), "duplicate file name" (all but the first of rows that agree),
-    "conflicting rows" (all rows of one file that disagree on speaker or gender).
+    "broken row" (wrong number of fields, not UTF-8, or with NUL bytes), "no speaker id", "no file
+    name", "unsafe file name" (it names a folder), "duplicate file name" (all but the first of rows
+    that agree), "conflicting rows" (all rows of one file that disagree on speaker or gender).
 
     Args:
         file: The table's bytes.
         source: What to call the file in an error.
 
     Returns:
-        One row per row, in the order of the file, with CLIP_COLUMNS; durations are NaN.
+        One row per row, in the order of the file, with CLIP_COLUMNS; durations are NaN, parts "".
 
     Raises:
-        CorpusError: If the header lacks a required column.
+        CorpusError: If the header lacks a required column, or the rows are more than any release
+            has.
     """
     rows = map(_clip_row, _read_tsv(file, required=("client_id", "path"), source=source))
     batches = []
@@ -131,19 +146,31 @@ def read_durations(file: IO[bytes], *, clips: Collection[str], source: str) -> d
     return durations
 
 
-def measure_durations(corpus: Corpus, *, clips: Collection[str]) -> dict[str, float]:
-    """Read durations from the headers of the audio files, in one pass over the corpus.
+def read_names(file: IO[bytes], *, clips: Collection[str], source: str) -> set[str]:
+    """Read the file names of train.tsv, dev.tsv or test.tsv.
 
-    Returns:
-        Seconds by file name; without the clips that are missing or that libsndfile cannot read.
+    Args:
+        file: The table's bytes.
+        clips: File names to keep.
+        source: What to call the file in an error.
+
+    Raises:
+        CorpusError: If the header lacks the column `path`.
     """
-    durations = {}
-    for name, data in corpus.clips(clips):
-        try:
-            durations[name] = soundfile.info(io.BytesIO(data)).duration
-        except soundfile.LibsndfileError:
-            continue  # `convert` puts the clip aside with the reason
-    return durations
+    rows = _read_tsv(file, required=("path",), source=source)
+    names = (_file_name(_known(row["path"])) for row in rows if row is not None)
+    return {name for name in names if name in clips}
+
+
+def _assign_given(table: pd.DataFrame, parts: dict[str, set[str]]) -> pd.DataFrame:
+    """Give the usable clips their part; exclude those without exactly one."""
+    usable = table["excluded"] == ""
+    places = sum(table["clip"].isin(names).astype(int) for names in parts.values())
+    for part, names in parts.items():
+        table.loc[usable & (places == 1) & table["clip"].isin(names), "part"] = part
+    table.loc[usable & (places == 0), "excluded"] = "not in Common Voice's splits"
+    table.loc[usable & (places > 1), "excluded"] = "in two of Common Voice's splits"
+    return table
 
 
 def write_clips(table: pd.DataFrame, path: str | Path) -> None:
@@ -181,14 +208,21 @@ def speaker_hash(client_id: str) -> str:
 def _read_tsv(
     file: IO[bytes], *, required: Collection[str], source: str
 ) -> Iterator[dict[str, str] | None]:
-    """Rows by column name; None for a row with the wrong number of fields or not in UTF-8.
+    """Rows by column name; None for a broken one.
+
+    Broken is a row with the wrong number of fields, not in UTF-8, or with NUL bytes, as a damaged
+    disk leaves them.
 
     Common Voice's tables know no quoting: a quotation mark is a part of the sentence, and a line
     is a row. Read as CSV, an unpaired one swallows the rows up to the next.
     """
+    lines = _lines(file)
+    first = next(lines, b"")
     try:
-        header = file.readline().decode("utf-8-sig").rstrip("\r\n").split("\t")
-    except UnicodeDecodeError as error:
+        if first is None or b"\0" in first:
+            raise UnicodeError("no line of text")
+        header = first.decode("utf-8-sig").rstrip("\r\n").split("\t")
+    except UnicodeError as error:
         raise CorpusError(f"{source}: not UTF-8 text; save it as UTF-8") from error
     missing = [column for column in required if column not in header]
     if missing:
@@ -196,16 +230,39 @@ def _read_tsv(
             f"{source}: no column {', '.join(missing)}; "
             f"the header has {', '.join(filter(None, header)) or 'nothing'}"
         )
-    for line in file:
-        line = line.rstrip(b"\r\n")
-        if not line:
+    rows = 0
+    for line in lines:
+        if line is not None and not (line := line.rstrip(b"\r\n")):
             continue
-        try:
-            fields = line.decode("utf-8").split("\t")
-        except UnicodeDecodeError:
-            yield None
+        rows += 1
+        if rows > _MOST_ROWS:
+            raise CorpusError(
+                f"{source}: more than {_MOST_ROWS:,} rows, which no table of Common Voice has; "
+                "fetch it again"
+            )
+        yield _row(line, header)
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
+    """The lines of a file; None for one that is too long to be held in memory."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) < _LONGEST_LINE or line.endswith(b"\n"):
+            yield line
             continue
-        yield dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST_LINE)
+        yield None
+
+
+def _row(line: bytes | None, header: list[str]) -> dict[str, str] | None:
+    """One row by column name; None where the line is broken."""
+    if line is None or b"\0" in line:
+        return None
+    try:
+        fields = line.decode("utf-8").split("\t")
+    except UnicodeDecodeError:
+        return None
+    return dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
 
 
 def _clip_row(row: dict[str, str] | None) -> dict[str, str | float]:
@@ -237,6 +294,7 @@ def _clip_row(row: dict[str, str] | None) -> dict[str, str | float]:
         "age": age,
         "accent": accent,
         "duration": math.nan,
+        "part": "",
         "excluded": excluded,
     }
 

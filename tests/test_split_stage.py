@@ -1,0 +1,70 @@
+"""The split stage: our own parts, or those of Common Voice, in one and the same form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+
+from stages import split
+from voicetraits.convert import INDEX_COLUMNS
+from voicetraits.shards import INDEX, write_table
+
+COLUMNS = ["clip", "locale", "speaker", "gender", "shard", "row", "label", "part"]
+PARTS = ("training", "validation", "test")
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.DataFrame]:
+    """Run the stage on two locales of 12 speakers each, one of whom is in both."""
+    monkeypatch.chdir(tmp_path)
+    for locale, shift in (("es", 2), ("en", 0)):
+        rows = []
+        for number in range(12):
+            # Two of each part and gender in turn; speaker 0 is the same person in both locales, in
+            # the test part of es and the training part of en.
+            speaker = f"{locale}{number}" if number else "both"
+            gender, part = ("male", "female")[number % 2], PARTS[(number // 2 + shift) % 3]
+            for clip in range(2):
+                name = f"{number}_{clip}.mp3"
+                rows.append((name, locale, speaker, gender, part, 1.0, 0, 2 * number + clip))
+        index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
+        write_table(Path("data/wav", locale, INDEX), index)
+
+    def run(*arguments: str, **corpus: str) -> pd.DataFrame:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params["locales"] = ["es", "en"]
+        params["corpus"] |= corpus
+        Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        split.main(*arguments)
+        return pd.read_parquet(Path("data/splits", f"{'-'.join(arguments)}.parquet"))
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [("gender", "es"), ("language",)])
+def test_both_splits_have_one_form_and_keep_speakers_apart(stage, arguments):
+    for splits in ("ours", "common_voice"):
+        table = stage(*arguments, splits=splits)
+        assert list(table.columns) == COLUMNS
+        assert set(table["part"]) == set(PARTS)
+        assert (table.groupby("speaker")["part"].nunique() == 1).all()
+
+
+def test_the_parts_are_those_of_the_index(stage, capsys):
+    index = pd.read_parquet(Path("data/wav/es", INDEX))
+    table = stage("gender", "es", splits="common_voice")
+    assert table["part"].tolist() == index["part"].tolist()
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_speaker_in_parts_of_two_locales_stays_in_the_test_part_and_that_is_said(stage, capsys):
+    table = stage("language", splits="common_voice")
+    both = table[table["speaker"] == "both"]
+    assert both[["locale", "part"]].to_numpy().tolist() == [["es", "test"]] * 2
+    assert "language: 2 clips left out, of speakers in two of the parts" in capsys.readouterr().out
+    assert len(table) == 46
