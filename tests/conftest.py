@@ -125,5 +125,5 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
         return LoudestRow(len(task.classes))
 
     training.fit = fit  # type: ignore[attr-defined]
-    training.predict = lambda model, inputs, *, batch_size: model.predict(inputs)  # type: ignore[attr-defined]
+    training.predict = lambda model, inputs, *, batch_size: model.predict(inputs[:])  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "voicetraits.cnn.training", training)

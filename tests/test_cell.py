@@ -10,27 +10,34 @@ import pandas as pd
 import pytest
 from conftest import LoudestRow, folder_bytes, split_and_arrays
 
+from voicetraits.arrays import StoredClips, read_clips_arrays
 from voicetraits.cell import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS, run_cell
 from voicetraits.dataset import TEST, TRAINING, VALIDATION, Scaler, prepare
-from voicetraits.shards import read_clips_arrays
 from voicetraits.tasks import GENDER, language
+from voicetraits.undersampling import choose
 
 ENOUGH = {("es", "male"): 12, ("es", "female"): 6}
 TOO_FEW = {("es", "male"): 12, ("es", "female"): 2}
+LANGUAGE = language(["es", "en", "fr"])
+SPEAKERS = {
+    "gender": ENOUGH,
+    "language": {("es", "male"): 8, ("en", ""): 5, ("fr", "female"): 6, ("en", "female"): 1},
+}
 
 
 @pytest.fixture
 def run(edited_params, tmp_path):
     """A function that runs a cell on so many speakers; returns its line, split table and parts."""
-    params = edited_params(
+    unchanged = edited_params(
         clip={"sample_rate": 16000, "seconds": 3.4},
         extract={"window": 0.05, "frames": 68, "engine": "fast"},
         split={"test": 0.3, "validation": 0.2, "min_speakers": 4},
         protocol={"split_by": "speaker", "undersample": "training", "scale": "training"},
     )
 
-    def run(task, speakers, *, out="cell"):
-        split, folders = split_and_arrays(task, params, tmp_path / "arrays", speakers=speakers)
+    def run(task, speakers, *, out="cell", **train):
+        params = unchanged.model_copy(update={"train": unchanged.train.model_copy(update=train)})
+        split, folders = split_and_arrays(task, unchanged, tmp_path / "arrays", speakers=speakers)
         line = run_cell(
             task,
             split,
@@ -43,7 +50,9 @@ def run(edited_params, tmp_path):
         if "skipped" in line:
             return line, split, {}
         arrays = read_clips_arrays(split, folders)
-        parts, _ = prepare(split, arrays, task, params.protocol, seed=params.seed)
+        most = params.train.selection_clips
+        kept = choose(split, arrays, task, params.protocol, selection_clips=most, seed=params.seed)
+        parts, _ = prepare(split.iloc[kept], arrays[kept], task, params.protocol)
         return line, split, parts
 
     return run
@@ -79,13 +88,7 @@ def test_a_trained_cell_has_all_its_files(run, tmp_path, without_keras):
 
 @pytest.mark.parametrize(
     ("task", "speakers"),
-    [
-        (GENDER, ENOUGH),
-        (
-            language(["es", "en", "fr"]),
-            {("es", "male"): 8, ("en", ""): 5, ("fr", "female"): 6, ("en", "female"): 1},
-        ),
-    ],
+    [(GENDER, SPEAKERS["gender"]), (LANGUAGE, SPEAKERS["language"])],
     ids=["gender", "language"],
 )
 def test_every_test_clip_has_its_own_prediction_from_every_model(
@@ -102,7 +105,7 @@ def test_every_test_clip_has_its_own_prediction_from_every_model(
         assert rows["speaker"].tolist() == test["speaker"].tolist()
         np.testing.assert_allclose(rows[classes].sum(axis=1), 1, atol=1e-6)
     of_model = {model: rows[classes].to_numpy() for model, rows in found.groupby("model")}
-    expected = LoudestRow(len(classes)).predict(parts[TEST].inputs)
+    expected = LoudestRow(len(classes)).predict(parts[TEST].inputs[:])
     np.testing.assert_allclose(of_model["cnn"], expected)
     right = of_model["linear"].argmax(axis=1) == [classes.index(n) for n in test["label"]]
     assert right.mean() > 0.8
@@ -125,13 +128,46 @@ def test_the_clips_used_are_those_left_by_undersampling(run, tmp_path, without_k
 def test_the_stored_scaler_gives_the_inputs_back(run, tmp_path, without_keras):
     _, _, parts = run(GENDER, ENOUGH)
     scaler = Scaler(*np.load(tmp_path / "cell" / SCALER))
-    np.testing.assert_array_equal(scaler.transform(parts[TEST].raw), parts[TEST].inputs)
+    np.testing.assert_array_equal(scaler.transform(parts[TEST].raw[:]), parts[TEST].inputs[:])
 
 
 def test_a_cell_gives_the_same_bytes_again(run, tmp_path, without_keras):
     run(GENDER, ENOUGH, out="one")
     run(GENDER, ENOUGH, out="two")
     assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "two")
+
+
+def test_a_cell_beyond_the_memory_budget_stays_on_disk_and_gives_the_same_bytes(
+    run, tmp_path, without_keras, monkeypatch
+):
+    training = sys.modules["voicetraits.cnn.training"]
+    looked_into = []
+
+    def fit(task, parts, *rest, fit=training.fit, **options):
+        looked_into.append({name: part.raw._arrays for name, part in parts.items()})
+        return fit(task, parts, *rest, **options)
+
+    monkeypatch.setattr(training, "fit", fit)
+    for number, task in enumerate((GENDER, LANGUAGE)):
+        speakers = SPEAKERS[task.name]
+        run(task, speakers, out=f"memory-{number}", memory_budget_gb=1)
+        run(task, speakers, out=f"disk-{number}", memory_budget_gb=0)
+        in_memory, on_disk = looked_into[-2:]
+        # One array for all parts, or none.
+        assert len({id(arrays) for arrays in in_memory.values()}) == 1
+        assert {type(arrays) for arrays in in_memory.values()} == {np.ndarray}
+        assert {type(arrays) for arrays in on_disk.values()} == {StoredClips}
+        found = [folder_bytes(tmp_path / f"{place}-{number}") for place in ("memory", "disk")]
+        assert found[0] == found[1]
+
+
+def test_clips_that_one_sided_selection_is_not_given_are_not_used(run, tmp_path, without_keras):
+    _, split, _ = run(LANGUAGE, SPEAKERS["language"], selection_clips=24)
+    used = pd.read_parquet(tmp_path / "cell" / USED)
+    before, after = (table["part"].value_counts() for table in (split, used))
+    assert after[TRAINING] <= 24 < before[TRAINING]
+    assert after[VALIDATION] == before[VALIDATION]
+    assert after[TEST] == before[TEST]
 
 
 def test_a_cell_is_replaced_as_a_whole_or_not_at_all(run, tmp_path, without_keras, monkeypatch):

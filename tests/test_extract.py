@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 from conftest import audio_file, folder_bytes, tone
 
+from voicetraits.arrays import read_clips_arrays
 from voicetraits.audio import read_wav
 from voicetraits.convert import convert
 from voicetraits.features.extract import extract
 from voicetraits.features.short_term import short_term_features
 from voicetraits.features.spectrogram import log_mel
 from voicetraits.params import Clip
-from voicetraits.shards import INDEX, read_clips_arrays, read_wavs, shard_name
+from voicetraits.shards import INDEX, read_wavs, shard_name
 
 CLIP = Clip(sample_rate=16000, seconds=0.5)
 WINDOW, HOP, FRAMES = 800, 480, 16

@@ -7,11 +7,9 @@ import time
 
 import numpy as np
 import pandas as pd
-import pytest
 from conftest import folder_bytes
 
 from voicetraits.shards import (
-    read_clips_arrays,
     read_wavs,
     shard_name,
     write_array,
@@ -61,42 +59,6 @@ def test_files_do_not_depend_on_when_or_by_whom_they_were_written(tmp_path, monk
         for member in tar:
             assert (member.mtime, member.uid, member.gid) == (0, 0, 0)
             assert (member.uname, member.gname) == ("", "")
-
-
-@pytest.fixture
-def stored(tmp_path):
-    """Array shards of two locales; every clip's cells hold its own number."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for locale, shards in (("es", (3, 2)), ("en", (4,))):
-        (tmp_path / locale).mkdir()
-        for shard, clips in enumerate(shards):
-            arrays = rng.random((clips, 68, 5), dtype=np.float32)
-            arrays[:, 0, 0] = np.arange(clips) + len(rows)
-            rows += [{"locale": locale, "shard": shard, "row": row} for row in range(clips)]
-            write_array(tmp_path / locale / shard_name(shard, "npy"), arrays)
-    index = pd.DataFrame(rows)
-    return index, {"es": tmp_path / "es", "en": tmp_path / "en"}
-
-
-def test_arrays_are_gathered_in_the_order_of_the_index(stored):
-    index, folders = stored
-    everything = read_clips_arrays(index, folders)
-    assert everything.shape == (9, 68, 5)
-    assert everything.dtype == np.float32
-    assert everything[:, 0, 0].tolist() == list(range(9))
-    order = np.random.default_rng(1).permutation(9)
-    # As after filtering and shuffling: the index labels are no positions any more.
-    shuffled = read_clips_arrays(index.iloc[order], folders)
-    np.testing.assert_array_equal(shuffled, everything[order])
-    some = read_clips_arrays(index.iloc[[7, 1]], folders)
-    np.testing.assert_array_equal(some, everything[[7, 1]])
-
-
-def test_no_clips_are_an_error_and_not_an_empty_array(stored):
-    index, folders = stored
-    with pytest.raises(ValueError, match="no clips"):
-        read_clips_arrays(index.iloc[:0], folders)
 
 
 def test_a_table_is_written_whole_into_a_new_folder(tmp_path):

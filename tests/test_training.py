@@ -5,23 +5,48 @@ All tests that need Keras are here: it takes seconds to import and more to compi
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import folder_bytes
+from conftest import ROOT, folder_bytes
 
-from voicetraits.cnn.backend import keras
+from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
+import jax
+
+from voicetraits.arrays import Chosen, StoredClips
 from voicetraits.cnn.models import GlorotUniform, HalvingPool, build_model
-from voicetraits.cnn.training import Batches, LogEpochs, balanced_weights, fit, predict, targets
-from voicetraits.dataset import TEST, TRAINING, VALIDATION, Part
+from voicetraits.cnn.training import (
+    Batches,
+    LogEpochs,
+    balanced_weights,
+    devices_for,
+    fit,
+    predict,
+    targets,
+)
+from voicetraits.dataset import TEST, TRAINING, VALIDATION, Part, Scaled, Scaler
 from voicetraits.params import Train
+from voicetraits.shards import shard_name, write_array
 from voicetraits.tasks import GENDER, language
 
 LANGUAGE = language(["es", "en", "fr", "de"])
 FRAMES = 16  # the fewest that four poolings leave something of
-TRAIN = Train(epochs=30, steps=1, batch_size=4, learning_rate=0.001, warmup=8, patience=5)
+TRAIN = Train(
+    epochs=30,
+    steps=1,
+    batch_size=4,
+    learning_rate=0.001,
+    warmup=8,
+    patience=5,
+    selection_clips=100,
+    memory_budget_gb=1,
+)
 
 
 def separable(labels: list[int], *, seed: int, mislabelled: int = 0) -> Part:
@@ -274,6 +299,135 @@ def test_training_twice_gives_the_same_bits(trained, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_clips_on_disk_train_the_same_network_to_the_bit(tmp_path):
+    """Unscaled clips in shards, scaled batch by batch, against all of them scaled beforehand."""
+    raw = np.concatenate([PARTS[name].raw for name in PARTS]) * 30 - 5
+    scaler = Scaler.fit(raw)
+    shards = np.split(raw, [20, 40])
+    for number, arrays in enumerate(shards):
+        write_array(tmp_path / shard_name(number, "npy"), arrays)
+    rows = [(number, row) for number, arrays in enumerate(shards) for row in range(len(arrays))]
+    index = pd.DataFrame(rows, columns=["shard", "row"]).assign(locale="es")
+    stored = StoredClips(index, {"es": tmp_path})
+    in_memory, on_disk, start = {}, {}, 0
+    for name, part in PARTS.items():
+        places = np.arange(start, start + len(part.labels))
+        start += len(places)
+        clips, there = raw[places], Chosen(stored, places)
+        in_memory[name] = Part(part.clips, clips, scaler.transform(clips), part.labels)
+        on_disk[name] = Part(part.clips, there, Scaled(there, scaler), part.labels)
+    train = TRAIN.model_copy(update={"epochs": 6, "warmup": 1})
+    weights, predictions, lives = [], [], []
+    for number, parts in enumerate((in_memory, on_disk)):
+        lives.append(tmp_path / f"live-{number}")
+        model = fit(GENDER, parts, train, seed=5, label="x", live_folder=lives[-1])
+        weights.append(model.get_weights())
+        predictions.append(predict(model, parts[TEST].inputs, batch_size=4))
+    for found, expected in zip(*weights, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(*predictions)
+    assert folder_bytes(lives[0]) == folder_bytes(lives[1])
+
+
+IN_A_PROCESS_OF_ITS_OWN = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, "tests")
+from test_training import GENDER, PARTS, SHORT, TEST, fit, jax, np, predict, separable
+from voicetraits.cnn.models import HalvingPool
+from voicetraits.errors import InputError
+
+shares = set()
+pool = HalvingPool.call
+def call(self, inputs):
+    jax.debug.inspect_array_sharding(
+        inputs, callback=lambda found: shares.add((inputs.shape, found.shard_shape(inputs.shape)))
+    )
+    return pool(self, inputs)
+HalvingPool.call = call
+
+out = Path(sys.argv[1])
+model = fit(GENDER, PARTS, SHORT, seed=5, label="x", live_folder=out / "live")
+model.save_weights(out / "model.weights.h5")
+np.save(out / "predicted.npy", predict(model, PARTS[TEST].inputs, batch_size=4))
+try:
+    fit(GENDER, PARTS, SHORT.model_copy(update={"batch_size": 6}), seed=5, label="x",
+        live_folder=out / "refused")
+except InputError as error:
+    refused = str(error)
+few = {name: separable([0, 1, 0], seed=1) for name in PARTS}
+fit(GENDER, few, SHORT, seed=5, label="x", live_folder=out / "few")
+variables = [variable.value for variable in model.weights + model.optimizer.variables]
+print(json.dumps({
+    "devices": jax.device_count(),
+    "shares": sorted(shares),
+    "copies": sorted({len(v.sharding.device_set) * v.sharding.is_fully_replicated
+                      for v in variables}),
+    "refused": refused,
+}))
+"""
+SHORT = TRAIN.model_copy(update={"epochs": 5, "warmup": 1, "patience": 2})
+
+
+def test_four_devices_share_every_batch_and_train_what_one_trains(tmp_path):
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4 --xla_cpu_max_isa=AVX2",
+        "JAX_ENABLE_COMPILATION_CACHE": "false",  # what is not compiled cannot be inspected
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN, str(tmp_path)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["devices"] == 4
+    # Inside the compiled steps: four clips in all, one on each device.
+    first_pool = [share for share in found["shares"] if share[0][1:] == [68, FRAMES, 16]]
+    assert first_pool == [[[4, 68, FRAMES, 16], [1, 68, FRAMES, 16]]]
+    assert found["copies"] == [4]  # of every weight
+    assert found["refused"].startswith(
+        "train.batch_size = 6 cannot be shared equally by the 4 devices"
+    )
+    assert not (tmp_path / "refused").exists()
+
+    assert jax.device_count() == 1
+    one = fit(GENDER, PARTS, SHORT, seed=5, label="x", live_folder=tmp_path / "one")
+    for part in (TRAINING, VALIDATION):
+        for name in ("loss", "accuracy"):
+            of_four, of_one = (history(tmp_path / n, part, name) for n in ("live", "one"))
+            np.testing.assert_allclose(of_four, of_one, atol=0.002)
+    predicted = np.load(tmp_path / "predicted.npy")
+    np.testing.assert_allclose(
+        predicted, predict(one, PARTS[TEST].inputs, batch_size=4), atol=0.002
+    )
+    # What four devices have saved, one can read.
+    one.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(predicted, predict(one, PARTS[TEST].inputs, batch_size=4), atol=1e-6)
+
+
+def test_one_device_takes_any_batch_size_and_nothing_is_distributed(trained):
+    assert devices_for(7) == 1
+    assert keras.distribution.distribution() is None
+
+
+@pytest.mark.parametrize(
+    ("clips", "size", "devices", "expected"),
+    [(40, 8, 4, 8), (6, 8, 4, 4), (3, 8, 4, 4), (9, 8, 2, 8), (3, 8, 2, 2)],
+)
+def test_small_training_sets_still_give_every_device_as_much(clips, size, devices, expected):
+    batches = batches_of(clips, size, shuffle_seed=0, devices=devices, steps=3)
+    assert len(batches) >= 3
+    for number in range(len(batches)):
+        inputs, targets, _ = batches[number]
+        assert len(inputs) == expected
+        np.testing.assert_array_equal(inputs[:, 0, 0, 0], targets[:, 0])
+
+
 def test_predictions_come_in_the_order_of_the_clips_and_do_not_depend_on_the_batch(trained):
     model, _ = trained
     inputs = PARTS[VALIDATION].inputs
@@ -334,7 +488,7 @@ def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, mo
 
 def test_four_languages_are_trained_and_predicted(tmp_path):
     parts = {name: separable([0, 1, 2, 3] * 4, seed=n) for n, name in enumerate(PARTS)}
-    train = Train(epochs=12, steps=1, batch_size=4, learning_rate=0.001, warmup=20, patience=1)
+    train = TRAIN.model_copy(update={"epochs": 12, "warmup": 20, "patience": 1})
     model = fit(LANGUAGE, parts, train, seed=1, label="features", live_folder=tmp_path / "live")
     # A warm-up that is never over: all epochs are run, and the last weights stay.
     assert len(history(tmp_path / "live", TRAINING, "loss")) == 12

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from voicetraits.arrays import StoredClips, read_clips_arrays
 from voicetraits.dataset import TEST, TRAINING, encode, prepare, why_not
 from voicetraits.evaluation import linear_baseline, majority_baseline
 from voicetraits.files import fresh_folder
 from voicetraits.params import Params, Representation
-from voicetraits.shards import read_clips_arrays, write_array, write_table
+from voicetraits.shards import write_array, write_table
 from voicetraits.tasks import Task
+from voicetraits.undersampling import choose
 
 WEIGHTS = "model.weights.h5"
 SCALER = "scaler.npy"
@@ -77,17 +79,27 @@ def _train(
     label: str,
     folder: Path,
 ) -> None:
-    # Imported here: a skipped cell need not wait for Keras.
+    before = encode(clips.loc[clips["part"] == TRAINING, "label"].to_numpy(), task)
+    kept = choose(
+        clips,
+        StoredClips(clips, folders),
+        task,
+        params.protocol,
+        selection_clips=params.train.selection_clips,
+        seed=params.seed,
+    )
+    # Imported here: a skipped cell need not wait for Keras. After one-sided selection: from the
+    # import on, the process keeps the memory that it frees, and the two would add up.
     from voicetraits.cnn.training import fit, predict
 
-    arrays = read_clips_arrays(clips, folders)
-    parts, scaler = prepare(clips, arrays, task, params.protocol, seed=params.seed)
+    clips = clips.iloc[kept]
+    arrays = read_clips_arrays(clips, folders, budget_gb=params.train.memory_budget_gb)
+    parts, scaler = prepare(clips, arrays, task, params.protocol)
     training, test = parts[TRAINING], parts[TEST]
     model = fit(task, parts, params.train, seed=params.seed, label=label, live_folder=folder / LIVE)
     model.save_weights(folder / WEIGHTS)
     write_array(folder / SCALER, np.stack([scaler.scale, scaler.offset]))
 
-    before = encode(clips.loc[clips["part"] == TRAINING, "label"].to_numpy(), task)
     probabilities = {
         "cnn": predict(model, test.inputs, batch_size=params.train.batch_size),
         "linear": linear_baseline(training.raw, training.labels, test.raw, seed=params.seed),

@@ -1,4 +1,4 @@
-"""From the index of clips to training, validation and test arrays."""
+"""From the index of clips to training, validation and test parts, scaled for a model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from voicetraits.arrays import Arrays, Chosen, chunks
 from voicetraits.params import Protocol, Split
 from voicetraits.tasks import Task
 
@@ -107,35 +108,6 @@ def why_not(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> str:
     return f"{found} {by}s, {split.min_speakers} of each needed"
 
 
-def undersample(arrays: np.ndarray, labels: np.ndarray, task: Task, *, seed: int) -> np.ndarray:
-    """Choose clips so that the classes are balanced.
-
-    Gender: random undersampling to the size of the smaller class. Language: one-sided selection,
-    which drops clips of the larger classes that are redundant or at the border (Kubat and Matwin,
-    ICML 1997), on the unscaled cells.
-
-    Args:
-        arrays: Shape (clips, 68, frames).
-        labels: Shape (clips,), class names.
-        task: Says which sampler.
-        seed: Of the sampler.
-
-    Returns:
-        The indices kept, ascending, shape (kept,).
-    """
-    from imblearn.under_sampling import OneSidedSelection, RandomUnderSampler
-
-    if len(np.unique(labels)) < 2:
-        return np.arange(len(labels))
-    if task.sampler == "random":
-        sampler = RandomUnderSampler(random_state=seed)
-        sampler.fit_resample(np.arange(len(labels))[:, None], labels)
-    else:
-        sampler = OneSidedSelection(random_state=seed)
-        sampler.fit_resample(arrays.reshape(len(arrays), -1), labels)
-    return np.sort(sampler.sample_indices_)
-
-
 @dataclass(frozen=True)
 class Scaler:
     """Min-max scaling of every one of the 68 x frames cells, as fitted by scikit-learn.
@@ -149,17 +121,40 @@ class Scaler:
     offset: np.ndarray
 
     @classmethod
-    def fit(cls, arrays: np.ndarray) -> Scaler:
+    def fit(cls, arrays: Arrays) -> Scaler:
         """Fit on clips of shape (clips, 68, frames) so that every cell lies in [0, 1]."""
         from sklearn.preprocessing import MinMaxScaler
 
-        fitted = MinMaxScaler().fit(arrays.reshape(len(arrays), -1))
+        fitted = MinMaxScaler()
+        for _, some in chunks(arrays):
+            fitted.partial_fit(some.reshape(len(some), -1))
         return cls(fitted.scale_.astype(np.float32), fitted.min_.astype(np.float32))
 
     def transform(self, arrays: np.ndarray) -> np.ndarray:
         """Scale clips (clips, 68, frames) for the network: (clips, 68, frames, 1), float32."""
         flat = arrays.reshape(len(arrays), -1) * self.scale + self.offset
         return flat.reshape(*arrays.shape, 1)
+
+
+class Scaled:
+    """Clips as the network takes them, scaled when they are asked for.
+
+    Args:
+        arrays: Unscaled clips, shape (clips, 68, frames).
+        scaler: What scales them.
+    """
+
+    def __init__(self, arrays: Arrays, scaler: Scaler) -> None:
+        self._arrays, self._scaler = arrays, scaler
+        self.shape = (*arrays.shape, 1)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._arrays)
+
+    def __getitem__(self, places: np.ndarray | slice) -> np.ndarray:
+        """The clips at these places, shape (places, 68, frames, 1)."""
+        return self._scaler.transform(self._arrays[places])
 
 
 @dataclass(frozen=True)
@@ -174,49 +169,35 @@ class Part:
     """
 
     clips: pd.DataFrame
-    raw: np.ndarray
-    inputs: np.ndarray
+    raw: Arrays
+    inputs: Arrays
     labels: np.ndarray
 
 
 def prepare(
-    clips: pd.DataFrame, arrays: np.ndarray, task: Task, protocol: Protocol, *, seed: int
+    clips: pd.DataFrame, arrays: Arrays, task: Task, protocol: Protocol
 ) -> tuple[dict[str, Part], Scaler]:
-    """Undersample, encode and scale, as the protocol says.
+    """Encode and scale what undersampling has left, as the protocol says.
 
     Args:
-        clips: Split table with columns label and part.
-        arrays: Shape (clips, 68, frames), in the same order.
+        clips: The chosen rows of the split table, with columns label and part.
+        arrays: Shape (clips, 68, frames), in the same order. The parts look into them: nothing is
+            copied.
         task: The task.
-        protocol: Whether the sampler and the scaler see the training part or everything.
-        seed: Of the sampler.
+        protocol: Whether the scaler sees the training part or everything.
 
     Returns:
         The parts by name, and the fitted scaler.
     """
-    labels = clips["label"].to_numpy()
-    part = clips["part"].to_numpy()
-    # "everything": the sampler sees all parts together, after the assignment; that gives the same
-    # distribution as undersampling before the split.
-    pool = np.flatnonzero(part == TRAINING) if protocol.undersample == "training" else ...
-    pool = np.arange(len(clips))[pool]
-    kept = pool[undersample(arrays[pool], labels[pool], task, seed=seed)]
-    keep = np.ones(len(clips), dtype=bool)
-    keep[pool] = False
-    keep[kept] = True
-
-    fitted_on = keep & (part == TRAINING) if protocol.scale == "training" else keep
-    scaler = Scaler.fit(arrays[fitted_on])
-    numbers = encode(labels, task)
+    numbers = encode(clips["label"].to_numpy(), task)
+    places = {name: np.flatnonzero(clips["part"] == name) for name in PARTS}
+    of_training = Chosen(arrays, places[TRAINING])
+    scaler = Scaler.fit(of_training if protocol.scale == "training" else arrays)
     parts = {}
-    for name in PARTS:
-        here = keep & (part == name)
-        parts[name] = Part(
-            clips[here].reset_index(drop=True),
-            arrays[here],
-            scaler.transform(arrays[here]),
-            numbers[here],
-        )
+    for name, here in places.items():
+        raw = Chosen(arrays, here)
+        rows = clips.iloc[here].reset_index(drop=True)
+        parts[name] = Part(rows, raw, Scaled(raw, scaler), numbers[here])
     return parts, scaler
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from voicetraits.arrays import Arrays, chunks
 from voicetraits.tasks import Task
 
 # Of a probability in the log loss, so that one sure mistake does not make it infinite.
@@ -112,18 +113,20 @@ def collapsed(probabilities: np.ndarray) -> bool:
     return len(np.unique(probabilities.argmax(axis=1))) < 2
 
 
-def mean_and_deviation(arrays: np.ndarray) -> np.ndarray:
+def mean_and_deviation(arrays: Arrays) -> np.ndarray:
     """What the linear baseline sees: mean and standard deviation of each row over the frames.
 
     (clips, 68, frames) -> (clips, 136), float64.
     """
-    arrays = arrays.astype(np.float64)
-    return np.hstack([arrays.mean(axis=2), arrays.std(axis=2)])
+    rows = arrays.shape[1]
+    found = np.empty((len(arrays), 2 * rows))
+    for places, some in chunks(arrays):
+        cells = some.astype(np.float64)
+        found[places, :rows], found[places, rows:] = cells.mean(axis=2), cells.std(axis=2)
+    return found
 
 
-def linear_baseline(
-    training: np.ndarray, labels: np.ndarray, test: np.ndarray, *, seed: int
-) -> np.ndarray:
+def linear_baseline(training: Arrays, labels: np.ndarray, test: Arrays, *, seed: int) -> np.ndarray:
     """Logistic regression on the mean and standard deviation of every row.
 
     Args:
@@ -139,7 +142,9 @@ def linear_baseline(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000, random_state=seed))
+    # Scaled in place: nobody else looks at what mean_and_deviation returns.
+    scaler = StandardScaler(copy=False)
+    model = make_pipeline(scaler, LogisticRegression(max_iter=5000, random_state=seed))
     model.fit(mean_and_deviation(training), labels)
     return model.predict_proba(mean_and_deviation(test))
 

@@ -119,6 +119,8 @@ class Train(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     warmup: Annotated[int, Field(ge=0)]
     patience: Count
+    selection_clips: Count
+    memory_budget_gb: Annotated[float, Field(ge=0)]
 
 
 class Params(Section):

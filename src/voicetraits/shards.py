@@ -10,7 +10,6 @@ import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -55,29 +54,6 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy."""
     with whole_file(path) as partial, partial.open("wb") as file:
         np.save(file, array)
-
-
-def read_clips_arrays(index: pd.DataFrame, folders: dict[str, Path]) -> np.ndarray:
-    """Gather clips from array shards.
-
-    Args:
-        index: One row per clip with columns locale, shard and row.
-        folders: Locale to the folder of its array shards.
-
-    Returns:
-        Shape (clips, 68, frames), float32, in the order of the index.
-    """
-    arrays: np.ndarray | None = None
-    places = index.reset_index(drop=True)
-    for place, part in places.groupby(["locale", "shard"], sort=True):
-        locale, shard = cast(tuple[str, int], place)
-        stored = np.load(folders[locale] / shard_name(shard, "npy"), mmap_mode="r")
-        if arrays is None:
-            arrays = np.empty((len(places), *stored.shape[1:]), dtype=np.float32)
-        arrays[part.index.to_numpy()] = stored[part["row"].to_numpy()]
-    if arrays is None:
-        raise ValueError("no clips to read")
-    return arrays
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

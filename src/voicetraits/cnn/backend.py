@@ -19,6 +19,8 @@ os.environ.setdefault("NPROC", "1")
 if platform.machine() in ("x86_64", "AMD64"):
     # The same vector width on all of them.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
+# Cells share a GPU, where there is one: JAX would take three quarters of its memory for each.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # All cells compile the same few programs: keep them.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(".cache", "jax").absolute()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

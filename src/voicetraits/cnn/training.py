@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from voicetraits.cnn.backend import keras
+from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
+import jax
+
+from voicetraits.arrays import Arrays
 from voicetraits.cnn.models import build_model
 from voicetraits.dataset import TRAINING, VALIDATION, Part
+from voicetraits.errors import InputError
 from voicetraits.params import Train
 from voicetraits.tasks import Task
 
@@ -23,21 +27,34 @@ class Batches(keras.utils.PyDataset):
     Shuffled: each epoch draws a new order and leaves out the few clips that do not fill the last
     batch; a set too small for `steps` batches is passed again, each time in a new order. Not
     shuffled: one pass, and the last batch is filled up with clips of weight zero.
+
+    Args:
+        inputs: The clips, read batch by batch.
+        targets: Of every clip, in the same order.
+        weights: Of every clip.
+        batch_size: Clips in a batch; a smaller set that is shuffled has smaller batches.
+        steps: Batches of an epoch, at least, where shuffled.
+        shuffle_seed: Of the orders; none leaves the clips in theirs.
+        devices: What the number of clips in a batch is a multiple of.
     """
 
     def __init__(
         self,
-        inputs: np.ndarray,
+        inputs: Arrays,
         targets: np.ndarray,
         weights: np.ndarray,
         *,
         batch_size: int,
         steps: int = 1,
         shuffle_seed: int | None = None,
+        devices: int = 1,
     ) -> None:
         super().__init__()
         self._data = (inputs, targets, weights)
         self._batch = batch_size
+        if shuffle_seed is not None:
+            whole = min(batch_size, len(inputs)) // devices * devices
+            self._batch = max(whole, devices)
         self._steps = steps
         self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         self.on_epoch_end()
@@ -50,7 +67,6 @@ class Batches(keras.utils.PyDataset):
         """Draw the order of the next epoch."""
         clips = len(self._data[0])
         if self._rng is not None:
-            self._batch = min(self._batch, clips)
             places = max(self._steps, clips // self._batch) * self._batch
             passes = [self._rng.permutation(clips) for _ in range(-(-places // clips))]
             self._order = np.concatenate(passes)[:places]
@@ -108,6 +124,21 @@ class LogEpochs(keras.callbacks.Callback):
             print(file=sys.stderr)
 
 
+def devices_for(batch_size: int) -> int:
+    """Number of devices (GPUs, or the one CPU) that every batch is shared by.
+
+    Raises:
+        InputError: If they cannot have equal shares.
+    """
+    devices = jax.device_count()
+    if batch_size % devices:
+        raise InputError(
+            f"train.batch_size = {batch_size} cannot be shared equally by the {devices} devices "
+            f"that JAX finds: set it to a multiple of {devices}"
+        )
+    return devices
+
+
 def fit(
     task: Task, parts: dict[str, Part], train: Train, *, seed: int, label: str, live_folder: Path
 ) -> Any:
@@ -126,9 +157,13 @@ def fit(
 
     Returns:
         The trained keras.Model.
+
+    Raises:
+        InputError: See `devices_for`.
     """
     from dvclive import Live
 
+    devices = devices_for(train.batch_size)
     batches = {
         name: Batches(
             part.inputs,
@@ -137,6 +172,7 @@ def fit(
             batch_size=train.batch_size,
             steps=train.steps,
             shuffle_seed=seed if name == TRAINING else None,
+            devices=devices,
         )
         for name, part in parts.items()
         if name in (TRAINING, VALIDATION)
@@ -144,6 +180,10 @@ def fit(
     # Layers are numbered through a process, and the numbers go into the weights file.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
+    if devices > 1:
+        # A copy of the weights on each, and an equal share of every batch; `predict` needs it, too.
+        everything = keras.distribution.DataParallel(devices=jax.devices())
+        keras.distribution.set_distribution(everything)
     model = build_model(task, frames=parts[TRAINING].inputs.shape[2], seed=seed)
     model.compile(
         optimizer=keras.optimizers.Adam(
@@ -200,7 +240,7 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
     return np.array([weight[label] for label in labels])
 
 
-def predict(model: Any, inputs: np.ndarray, *, batch_size: int) -> np.ndarray:
+def predict(model: Any, inputs: Arrays, *, batch_size: int) -> np.ndarray:
     """Class probabilities of scaled clips.
 
     Args:
