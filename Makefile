@@ -17,25 +17,21 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test lint bench bench-stages requirements requirements-bench clean
 
-# What `dvc repro` does one stage after the other, on several cores. The sample corpus uses them all
-# by itself; then the locales run beside each other up to their arrays; then the cells, with the long
-# ones of the language among the first, and beside a gender cell: cells of one task that started
-# together would each compile the same network. The last call does what is left. Single items,
-# because DVC locks what it only checks, too.
-parallel = xargs -P $(CORES) -I{} dvc --wait-for-lock repro --quiet --single-item --glob
-listed = python -c 'import sys, yaml; \
-    print(*yaml.safe_load(open("params.yaml"))[sys.argv[1]], sep="\n")'
+# What `dvc repro` does one stage after the other, on several cores: the locales beside each other
+# up to their arrays, then the cells. The language cells, long ones that share a compiled network,
+# go first and one after the other; so do the two gender cells of a locale. The last call does what
+# is left. Single items, because DVC locks what it only checks, too.
+parallel = xargs -P $(CORES) -L 1 dvc --wait-for-lock repro --quiet --single-item --glob
+locales = python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["locales"], sep="\n")'
 
 repro: .venv/ready
-	@echo "The sample corpus:"
-	@dvc repro --quiet sample
-	@echo "Locales, $(CORES) at a time: select, convert, extract, split, explore"
-	@$(listed) locales \
-	    | $(parallel) select@{} convert@{} 'extract@{}-*' split_gender@{} explore@{}
-	@dvc repro --quiet --single-item split_language
+	@dvc repro --quiet check
+	@echo "Locales, $(CORES) at a time: sample, select, convert, explore, extract, split"
+	@export VOICETRAITS_WORKERS=$$(( ($(CORES) - 1) / $$($(locales) | wc -l) + 1 )); \
+	    $(locales) | sed 's/.*/sample@& select@& convert@& explore@& extract@&-* split_gender@&/' \
+	    | $(parallel)
 	@echo "Networks, $(CORES) at a time"
-	@paste -d '\n' <($(listed) representations | sed 's/^/language@/') \
-	    <($(listed) locales | sed 's/.*/gender@&-*/') | grep . | $(parallel) {}
+	@(echo 'split_language language@*'; $(locales) | sed 's/.*/gender@&-*/') | $(parallel)
 	@dvc repro --quiet
 	@echo
 	@voicetraits results

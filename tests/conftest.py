@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +17,15 @@ import pytest
 import soundfile
 
 from voicetraits.dataset import Part, assign_parts
+from voicetraits.parallel import SCHEDULER_ADDRESS
 from voicetraits.params import Params, load_params
 from voicetraits.shards import shard_name, write_array
 from voicetraits.tasks import Task
 
 ROOT = Path(__file__).parents[1]
+
+# No test works on a cluster that happens to be there.
+os.environ.pop(SCHEDULER_ADDRESS, None)
 
 
 def tone(frequency: float, sample_rate: int, *, seconds: float = 1.0) -> np.ndarray:
@@ -33,6 +39,14 @@ def audio_file(signal: np.ndarray, sample_rate: int, format: str = "WAV", **opti
     file = io.BytesIO()
     soundfile.write(file, signal, sample_rate, format=format, **options)
     return file.getvalue()
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

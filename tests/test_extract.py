@@ -97,6 +97,31 @@ def test_a_shard_without_clips_is_left_out(wavs, tmp_path):
     assert names == ["00000.npy", "00001.npy", "00003.npy", "00004.npy"]
 
 
+@pytest.mark.parametrize(
+    ("representation", "engine", "expected"),
+    [
+        ("features", "fast", 1),
+        ("features", "pyaudioanalysis", 4),
+        ("spectrogram", "fast", 1),
+        ("spectrogram", "pyaudioanalysis", 1),
+    ],
+)
+def test_only_slow_work_starts_workers_for_a_few_shards(
+    wavs, tmp_path, monkeypatch, representation, engine, expected
+):
+    asked = []
+
+    def map_shards(*_, workers, **__):
+        asked.append(workers)
+        return iter([])
+
+    monkeypatch.setattr("voicetraits.parallel.cores", lambda: 8)
+    monkeypatch.setattr("voicetraits.features.extract.map_shards", map_shards)
+    out = tmp_path / "es"
+    extract(wavs, representation, window=WINDOW, hop=HOP, out=out, engine=engine)
+    assert asked == [expected]
+
+
 def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
     for workers in (1, 2):
         out = tmp_path / str(workers)
@@ -121,8 +146,8 @@ def test_a_broken_shard_is_an_error_and_keeps_the_earlier_arrays(wavs, tmp_path)
         (broken / path.name).write_bytes(path.read_bytes())
     out = tmp_path / "arrays" / "es"
     extract(broken, "spectrogram", window=WINDOW, hop=HOP, out=out, workers=1)
-    before = folder_bytes(tmp_path / "arrays")
+    before = folder_bytes(out)
     (broken / "00003.tar").unlink()
     with pytest.raises(FileNotFoundError, match=r"00003\.tar"):
         extract(broken, "spectrogram", window=WINDOW, hop=HOP, out=out, workers=1)
-    assert folder_bytes(tmp_path / "arrays") == before
+    assert folder_bytes(out) == before

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import folder_bytes
 
-from voicetraits.files import fresh_folder, whole_file
+from voicetraits.files import DiskFullError, fresh_folder, whole_file
 
 
 def test_a_file_appears_when_its_block_has_ended_well(tmp_path):
@@ -44,6 +46,37 @@ def test_files_that_differ_in_their_ending_do_not_get_in_each_others_way(tmp_pat
         one.write_text("tar")
         other.write_text("npy")
     assert folder_bytes(tmp_path) == {"00000.npy": b"npy", "00000.tar": b"tar"}
+
+
+def test_several_may_make_the_same_file(tmp_path):
+    out = tmp_path / "out"
+    with whole_file(out, by_several=True) as lost:
+        lost.write_text("half")
+        with whole_file(out, by_several=True) as other:
+            other.write_text("whole")
+        assert folder_bytes(tmp_path) == {"out": b"whole", lost.name: b"half"}
+        assert lost.name.startswith(".out.") and lost.name.endswith(".partial")
+        lost.write_text("whole")
+    assert folder_bytes(tmp_path) == {"out": b"whole"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_one_line_and_keeps_the_earlier_file(tmp_path):
+    out = tmp_path / "out.txt"
+    out.write_text("old")
+    expected = (
+        r"out\.txt: cannot be written, no space left .* MB free\); make room and run the same"
+    )
+    with pytest.raises(DiskFullError, match=expected), whole_file(out) as partial:
+        partial.symlink_to("/dev/full")
+        partial.write_text("new")
+    assert folder_bytes(tmp_path) == {"out.txt": b"old"}
+
+
+def test_another_error_of_the_disk_stays_what_it_is(tmp_path):
+    with pytest.raises(IsADirectoryError), whole_file(tmp_path / "out") as partial:
+        tmp_path.write_text("a folder")
+    assert not partial.exists()
 
 
 def test_a_folder_appears_when_its_block_has_ended_well(tmp_path):

@@ -29,6 +29,8 @@ MAY_LOAD = {
     "summarise": PICTURES,
 }
 SLOW = PICTURES | {
+    "dask",
+    "distributed",
     "dvc",
     "dvclive",
     "imblearn",

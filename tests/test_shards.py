@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tarfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from conftest import folder_bytes
 
+from voicetraits.files import DiskFullError
 from voicetraits.shards import (
     read_wavs,
     shard_name,
@@ -59,6 +62,24 @@ def test_files_do_not_depend_on_when_or_by_whom_they_were_written(tmp_path, monk
         for member in tar:
             assert (member.mtime, member.uid, member.gid) == (0, 0, 0)
             assert (member.uname, member.gname) == ("", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    ("write", "content"),
+    [
+        (write_wavs, [("a.mp3", b"wav" * 1000)]),
+        (write_array, np.zeros((3, 68, 5))),
+        (write_table, pd.DataFrame({"clip": ["a"]})),
+    ],
+)
+def test_a_full_disk_is_told_whatever_is_written(tmp_path, monkeypatch, write, content):
+    monkeypatch.setattr("voicetraits.files.secrets.token_hex", lambda _: "token")
+    for name in (".out.partial", ".out.token.partial"):
+        (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(DiskFullError, match="out: cannot be written, no space left"):
+        write(tmp_path / "out", content)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_table_is_written_whole_into_a_new_folder(tmp_path):

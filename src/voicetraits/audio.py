@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import tempfile
+import wave
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -200,8 +201,10 @@ def wav_bytes(segment: Any) -> bytes:
 
 def read_wav(data: bytes) -> tuple[np.ndarray, int]:
     """Samples (n,), int16, and sample rate in Hz of a mono 16-bit WAV file."""
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="int16")
-    return samples, rate
+    # Not by libsndfile, which takes longer to open a file than this takes to read it.
+    with wave.open(io.BytesIO(data)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        return samples, file.getframerate()
 
 
 def write_wav(path: Path, signal: np.ndarray, sample_rate: int) -> None:

@@ -10,10 +10,9 @@ import pandas as pd
 
 from voicetraits.audio import AudioError, decode, fix_length, wav_bytes
 from voicetraits.example import ExampleClip
-from voicetraits.files import fresh_folder
-from voicetraits.parallel import map_ordered, workers_for
+from voicetraits.parallel import workers_for
 from voicetraits.params import Clip
-from voicetraits.progress import progress
+from voicetraits.resume import map_shards, resumable_folder
 from voicetraits.shards import (
     INDEX,
     PUT_ASIDE,
@@ -23,7 +22,7 @@ from voicetraits.shards import (
     write_wavs,
 )
 
-# A new process starts as slowly as this process converts a shard or two.
+# Dask starts as slowly as this process converts two shards, and each worker as slowly as one.
 _SHARDS_PER_WORKER = 4
 # A shard's files travel to a worker in one piece. 256 read sentences have 10 MB.
 _SHARD_BYTES = 2**26
@@ -39,6 +38,12 @@ class _Job(NamedTuple):
     clip: Clip
     files: list[tuple[str, bytes]]
 
+    def made_from(self) -> Iterator[str | bytes]:
+        """The format and the clips."""
+        yield self.clip.model_dump_json()
+        for file in self.files:
+            yield from file
+
 
 def convert(
     table: pd.DataFrame,
@@ -53,7 +58,8 @@ def convert(
     """Convert the selected clips of one locale to mono WAV of one length, in shards.
 
     A clip that cannot be decoded, or that the corpus lacks, is put aside with its reason, and the
-    others go on: selected = converted + put aside.
+    others go on: selected = converted + put aside. A run that was interrupted goes on with the
+    shards that are complete.
 
     Args:
         table: Clip table of the locale; the rows with nothing in `excluded` are selected.
@@ -62,7 +68,8 @@ def convert(
         locale: Written to the index.
         out: Folder for the shards, `index.parquet`, `put_aside.parquet` and the example clip
             of ExampleClip; replaced as a whole.
-        workers: Processes; by default one per core where that pays. The output is the same.
+        workers: Processes, where there is no cluster; by default one per core where that pays.
+            The output is the same.
         too_large: Clips that `files` leaves out for their size; looked at after the last file.
 
     Returns:
@@ -74,14 +81,13 @@ def convert(
     example = ExampleClip(table)
     rows: list[tuple[str, float, int, int]] = []
     put_aside: list[tuple[str, str]] = []
-    with fresh_folder(out) as folder:
+    with resumable_folder(out) as folder:
         jobs = _jobs(example.watch(files), clip, folder)
         shards = -(-len(selected) // SHARD_CLIPS)
         workers = workers or workers_for(shards, jobs_per_worker=_SHARDS_PER_WORKER)
-        results = map_ordered(_convert_shard, jobs, workers=workers)
         label = f"convert {locale}"
         for number, (converted, broken) in enumerate(
-            progress(results, label=label, unit="shards", total=shards)
+            map_shards(_convert_shard, jobs, folder, label=label, total=shards, workers=workers)
         ):
             rows += [(name, length, number, row) for row, (name, length) in enumerate(converted)]
             put_aside += broken

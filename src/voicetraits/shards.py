@@ -32,7 +32,7 @@ def shard_name(number: int, ending: str) -> str:
 def write_wavs(path: Path, wavs: list[tuple[str, bytes]]) -> None:
     """Write (clip name, WAV bytes) pairs as an uncompressed tar, without times or owners."""
     with (
-        whole_file(path) as partial,
+        whole_file(path, by_several=True) as partial,
         tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar,
     ):
         for clip, wav in wavs:
@@ -52,8 +52,11 @@ def read_wavs(path: Path) -> Iterator[bytes]:
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy."""
-    with whole_file(path) as partial, partial.open("wb") as file:
-        np.save(file, array)
+    # By way of memory: to a file, NumPy writes in a way that does not tell a full disk.
+    content = io.BytesIO()
+    np.save(content, array)
+    with whole_file(path, by_several=True) as partial:
+        partial.write_bytes(content.getbuffer())
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

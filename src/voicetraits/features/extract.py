@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,26 +12,40 @@ import pandas as pd
 from voicetraits.audio import read_wav
 from voicetraits.features.short_term import reference_features, short_term_features
 from voicetraits.features.spectrogram import log_mel
-from voicetraits.files import fresh_folder
-from voicetraits.parallel import map_ordered, workers_for
+from voicetraits.parallel import workers_for
 from voicetraits.params import Engine, Representation
-from voicetraits.progress import progress
+from voicetraits.resume import map_shards, resumable_folder
 from voicetraits.shards import INDEX, read_wavs, shard_name, write_array
 
-_ENGINES = {"fast": short_term_features, "pyaudioanalysis": reference_features}
-# A new process starts as slowly as this process extracts this many shards.
-_SHARDS_PER_WORKER = {"fast": 8, "pyaudioanalysis": 1}
+
+class _Method(NamedTuple):
+    """A way to turn a clip into an array."""
+
+    represent: Callable[..., np.ndarray]
+    shards_per_worker: int  # Dask and one worker start as slowly as this process does this many
+
+
+_METHODS = {
+    "fast": _Method(short_term_features, 8),
+    "pyaudioanalysis": _Method(reference_features, 1),
+    "spectrogram": _Method(log_mel, 8),
+}
 
 
 class _Job(NamedTuple):
     """One WAV shard to turn into one array shard."""
 
     wavs: Path
-    arrays: Path
-    representation: Representation
-    engine: Engine
+    path: Path
+    method: str
     window: int
     hop: int
+
+    def made_from(self) -> Iterator[str]:
+        """The WAV shard, known by its size and time, and the parameters."""
+        wavs = self.wavs.stat()
+        yield f"{self.wavs.name} {wavs.st_size} {wavs.st_mtime_ns}"
+        yield f"{self.method} {self.window} {self.hop}"
 
 
 def extract(
@@ -45,6 +60,8 @@ def extract(
 ) -> int:
     """Extract one representation of every converted clip of a locale.
 
+    A run that was interrupted goes on with the shards that are complete.
+
     Args:
         wavs: Folder of WAV shards with its index.
         representation: "features" or "spectrogram".
@@ -52,36 +69,39 @@ def extract(
         hop: Step between windows in samples.
         out: Folder for the array shards, shape (clips, 68, frames), float32; replaced as a whole.
         engine: Of the features: "fast", or "pyaudioanalysis" for the reference.
-        workers: Processes; by default one per core where that pays. The output is the same.
+        workers: Processes, where there is no cluster; by default one per core where that pays.
+            The output is the same.
 
     Returns:
         The number of clips.
     """
     index = pd.read_parquet(wavs / INDEX, columns=["shard"])
     numbers = sorted(index["shard"].unique())
-    with fresh_folder(out) as folder:
+    method = "spectrogram" if representation == "spectrogram" else engine
+    with resumable_folder(out) as folder:
         jobs = [
             _Job(
-                wavs / shard_name(number, "tar"),
+                wavs.absolute() / shard_name(number, "tar"),
                 folder / shard_name(number, "npy"),
-                representation,
-                engine,
+                method,
                 window,
                 hop,
             )
             for number in numbers
         ]
-        workers = workers or workers_for(len(jobs), jobs_per_worker=_SHARDS_PER_WORKER[engine])
-        results = map_ordered(_extract_shard, jobs, workers=workers)
+        per_worker = _METHODS[method].shards_per_worker
+        workers = workers or workers_for(len(jobs), jobs_per_worker=per_worker)
         label = f"extract {out.parent.name} {out.name}"
-        return sum(progress(results, label=label, unit="shards", total=len(jobs)))
+        return sum(
+            map_shards(_extract_shard, jobs, folder, label=label, total=len(jobs), workers=workers)
+        )
 
 
 def _extract_shard(job: _Job) -> int:
-    represent = log_mel if job.representation == "spectrogram" else _ENGINES[job.engine]
+    represent = _METHODS[job.method].represent
     arrays = [
         represent(*read_wav(wav), window=job.window, hop=job.hop).astype(np.float32)
         for wav in read_wavs(job.wavs)
     ]
-    write_array(job.arrays, np.stack(arrays))
+    write_array(job.path, np.stack(arrays))
     return len(arrays)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicetraits.files import whole_file
-from voicetraits.parallel import map_ordered
+from voicetraits.parallel import map_in_pool
 from voicetraits.progress import progress
 from voicetraits.sample import espeak
 from voicetraits.sample.channel import duration, encode_mp3, record
@@ -145,7 +145,7 @@ def _synthesise(
 ) -> Iterator[tuple[Clip, bytes]]:
     """All clips in the order of the speakers, a speaker being the unit of work."""
     read_aloud = partial(_read_aloud, seed=seed, locale=locale, data=data)
-    spoken = map_ordered(read_aloud, speakers, workers=workers)
+    spoken = map_in_pool(read_aloud, speakers, workers=workers)
     label = f"sample {locale}"
     for speaker, mp3s in zip(
         speakers,
