@@ -26,12 +26,13 @@ locales = python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["lo
 
 repro: .venv/ready
 	@dvc repro --quiet check
-	@echo "Locales, $(CORES) at a time: sample, select, convert, explore, extract, split"
+	@echo "Locales, $(CORES) at a time: sample, select, convert, extract, split"
 	@export VOICETRAITS_WORKERS=$$(( ($(CORES) - 1) / $$($(locales) | wc -l) + 1 )); \
-	    $(locales) | sed 's/.*/sample@& select@& convert@& explore@& extract@&-* split_gender@&/' \
+	    $(locales) | sed 's/.*/sample@& select@& convert@& extract@&-* split_gender@&/' \
 	    | $(parallel)
-	@echo "Networks, $(CORES) at a time"
-	@(echo 'split_language language@*'; $(locales) | sed 's/.*/gender@&-*/') | $(parallel)
+	@echo "Networks, $(CORES) at a time, and the pictures of the corpus"
+	@(echo 'split_language language@*'; $(locales) | sed 's/.*/gender@&-*/'; echo explore) \
+	    | $(parallel)
 	@dvc repro --quiet
 	@echo
 	@voicetraits results

@@ -22,7 +22,7 @@ MAY_LOAD = {
     "select": TABLES,
     "explore": PICTURES,
     "convert": TABLES,
-    "extract": TABLES,
+    "extract": {"numpy", "pyarrow"},
     "split": TABLES,
     "gender": TABLES,
     "language": TABLES,

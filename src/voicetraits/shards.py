@@ -10,11 +10,14 @@ import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from voicetraits.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second, which `extract` has no use for
 
 # Small enough that the sample corpus keeps several cores busy, large enough that millions of
 # clips make thousands of files.

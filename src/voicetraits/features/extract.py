@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow.parquet as pq
 
 from voicetraits.audio import read_wav
 from voicetraits.features.short_term import reference_features, short_term_features
@@ -75,8 +75,8 @@ def extract(
     Returns:
         The number of clips.
     """
-    index = pd.read_parquet(wavs / INDEX, columns=["shard"])
-    numbers = sorted(index["shard"].unique())
+    index = pq.read_table(wavs / INDEX, columns=["shard"])
+    numbers = sorted(index["shard"].unique().to_pylist())
     method = "spectrogram" if representation == "spectrogram" else engine
     with resumable_folder(out) as folder:
         jobs = [
