@@ -165,7 +165,7 @@ def _read_note(note: Path) -> dict[str, Any] | None:
 def _checksum(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
 
@@ -188,7 +188,7 @@ def _count_try(tries: Path, run: str, shard: Path) -> None:
 
 def digest(parts: Iterable[str | bytes]) -> str:
     """One checksum of several parts, each told from its neighbours."""
-    total = hashlib.blake2b()
+    total = hashlib.sha256()  # for which processors have instructions
     for part in parts:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         total.update(len(data).to_bytes(8, "big"))
