@@ -3,8 +3,9 @@
 # make lint          format, lint and types
 # make bench         speed, as ratios against a baseline of the same run
 # make bench-stages  CPU and wall time of every stage
+# make bench-scaling time and memory as the corpus grows
 # make requirements  pin the environment anew; make requirements-bench that of `make bench`
-# make clean         remove the environments, data and models
+# make clean         remove the environments and what the pipeline makes; downloads stay
 
 # Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`.
 PYTHON ?= python3.11
@@ -15,7 +16,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 # the folder may have spaces in its name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test lint bench bench-stages requirements requirements-bench clean
+.PHONY: repro test lint bench bench-stages bench-scaling requirements requirements-bench clean
 
 # What `dvc repro` does one stage after the other, on several cores: the locales beside each other
 # up to their arrays, then the cells. The language cells, long ones that share a compiled network,
@@ -27,7 +28,8 @@ locales = python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["lo
 repro: .venv/ready
 	@dvc repro --quiet check
 	@echo "Locales, $(CORES) at a time: sample, select, convert, extract, split"
-	@export VOICETRAITS_WORKERS=$$(( ($(CORES) - 1) / $$($(locales) | wc -l) + 1 )); \
+	@workers=$$(( ($(CORES) - 1) / $$($(locales) | wc -l) + 1 )); \
+	    export VOICETRAITS_WORKERS=$${VOICETRAITS_WORKERS:-$$workers}; \
 	    $(locales) | sed 's/.*/sample@& select@& convert@& extract@&-* split_gender@&/' \
 	    | $(parallel)
 	@echo "Networks, $(CORES) at a time, and the pictures of the corpus"
@@ -56,6 +58,10 @@ bench: .venv/ready .venv-bench/ready
 bench-stages: .venv/ready
 	python -m benchmarks.stages
 
+# Half an hour and 15 GB of disk: the figures of docs/scaling.md.
+bench-scaling: .venv/ready
+	python -m benchmarks.scaling
+
 # Writes requirements-bench.txt anew from the extra `bench` alone, without what the pipeline needs.
 requirements-bench: .venv/ready
 	python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -71,7 +77,8 @@ requirements:
 	    --output-file requirements.txt
 
 clean:
-	rm -rf .venv .venv-bench data models .cache
+	rm -rf .venv .venv-bench models .cache $(addprefix data/, params-are-valid sample clips wav \
+	    example features spectrogram splits)
 
 .venv-bench/ready: requirements-bench.txt
 	$(PYTHON) -m venv .venv-bench

@@ -55,7 +55,11 @@ def stages(folder: str) -> Iterator[tuple[str, str]]:
 def timed(command: str, folder: str) -> tuple[float, float]:
     """Seconds of CPU, of the command and its workers, and of wall time."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, shell=True, cwd=folder, stdout=subprocess.DEVNULL)
+    # The clone's own library, and not the one that is installed for editing.
+    environment = {**os.environ, "PYTHONPATH": f"{folder}/src"}
+    process = subprocess.Popen(
+        command, shell=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{command}: failed")

@@ -31,6 +31,11 @@ def check_corpus(params: Params) -> None:
             )
         for locale in params.locales:
             _check_ending(locale, open_corpus(path, locale).path.name, params.corpus.ending)
+    elif params.corpus.ending != ".tar.gz":
+        raise ParamsError(
+            f"params.yaml: corpus.ending = {params.corpus.ending!r}, but the sample corpus in "
+            "data/sample has '.tar.gz'; set it to that, or corpus.path to another corpus"
+        )
     elif missing := [name for name in params.locales if name not in params.sample.speakers]:
         raise ParamsError(
             f"params.yaml: locales names {', '.join(missing)}, of which the sample corpus has no "

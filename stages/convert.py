@@ -16,8 +16,8 @@ def main(locale: str) -> None:
     wanted = set(table.loc[table["excluded"] == "", "clip"])
     corpus = open_corpus(params.corpus.path, locale)
     out = Path("data/wav", locale)
-    clips, too_large = corpus.clips(wanted), corpus.too_large
-    index, aside = convert(table, clips, params.clip, locale=locale, out=out, too_large=too_large)
+    clips, unread = corpus.clips(wanted), corpus.unread
+    index, aside = convert(table, clips, params.clip, locale=locale, out=out, unread=unread)
     print(f"{locale}: {len(index):,} clips converted, {len(aside):,} put aside")
     if corpus.skipped:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(corpus.skipped.items()))

@@ -16,7 +16,7 @@ import pytest
 
 from voicetraits.corpus.archive import ArchiveCorpus
 from voicetraits.corpus.folder import FolderCorpus
-from voicetraits.corpus.layout import CorpusError
+from voicetraits.corpus.layout import TOO_LARGE, CorpusError
 from voicetraits.corpus.open import Corpus, open_corpus
 
 VALIDATED = b"client_id\tpath\nann\ta.mp3\nbob\tb.mp3\n"
@@ -144,10 +144,10 @@ class TestBothKinds:
         monkeypatch.setattr(f"voicetraits.corpus.{kind}.LARGEST_CLIP", 100)
         corpus = self.corpus(tmp_path, kind, {**CORPUS, "clips/huge.mp3": bytes(101)})
         assert set(dict(corpus.clips(Everything()))) == {"a.mp3", "b.mp3"}
-        assert corpus.skipped == {"too large": 1}
-        assert corpus.too_large == {"huge.mp3"}
+        assert corpus.skipped == {TOO_LARGE: 1}
+        assert corpus.unread == {"huge.mp3": TOO_LARGE}
         list(corpus.clips({"a.mp3"}))
-        assert not corpus.too_large
+        assert not corpus.unread
 
     def test_an_error_of_the_reader_stays_its_own(self, tmp_path, kind):
         corpus = self.corpus(tmp_path, kind, CORPUS)
@@ -208,6 +208,8 @@ def test_links_that_lead_out_of_a_folder_are_not_followed(tmp_path):
     corpus = open_corpus(tmp_path, "es")
     assert set(dict(corpus.clips(Everything()))) == {"a.mp3", "b.mp3", "in.mp3"}
     assert corpus.skipped == {"link out of the folder": 1, "not a file": 3}
+    assert corpus.unread["out.mp3"] == "link out of the folder"
+    assert corpus.unread["pipe.mp3"] == "not a file"
     assert set(read_tables(corpus)) == {"validated.tsv"}
 
 

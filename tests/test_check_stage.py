@@ -20,6 +20,11 @@ def test_the_sample_corpus_needs_speakers_of_every_locale(
         check_corpus(edited_params(locales=["es", "it"]))
 
 
+def test_the_sample_corpus_has_one_ending(edited_params: Callable[..., Params]) -> None:
+    with pytest.raises(InputError, match=r"corpus\.ending = '\.tar'.*sample corpus"):
+        check_corpus(edited_params(corpus={"ending": ".tar"}))
+
+
 def test_a_corpus_needs_an_archive_or_a_folder_of_every_locale(
     edited_params: Callable[..., Params], tmp_path: Path
 ) -> None:

@@ -23,8 +23,8 @@ import yaml
 from conftest import ROOT, audio_file, tone
 
 from stages import convert, select
-from voicetraits.convert import NOT_IN_CORPUS, TOO_LARGE
-from voicetraits.corpus.layout import CorpusError
+from voicetraits.convert import NOT_IN_CORPUS
+from voicetraits.corpus.layout import TOO_LARGE, CorpusError
 from voicetraits.corpus.selection import selection_counts
 from voicetraits.corpus.table import read_clips
 from voicetraits.shards import INDEX, PUT_ASIDE, read_wavs
@@ -323,7 +323,7 @@ class TestArchives:
         assert Path("cv/es.tar.gz").stat().st_size < 2 * MIB
         with memory_below(48 * MIB):
             assert run()[1:] == (["a.mp3"], {"zeros.mp3": TOO_LARGE})
-        assert "es: files of the corpus left unread: 1 too large" in capsys.readouterr().out
+        assert f"es: files of the corpus left unread: 1 {TOO_LARGE}" in capsys.readouterr().out
 
     def test_a_table_larger_than_any_stops_the_run_before_it_fills_the_disk(self, monkeypatch):
         pack_zeros("validated.tsv", 5 * 2**30, first=HEADER.encode())

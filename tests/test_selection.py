@@ -20,12 +20,12 @@ ROWS = st.lists(
 
 def clip_table(rows: list[tuple[str, str]]) -> pd.DataFrame:
     clips = [(f"{n}.mp3", speaker, excluded) for n, (speaker, excluded) in enumerate(rows)]
-    return pd.DataFrame(clips, columns=["clip", "speaker", "excluded"], dtype=str)
+    return pd.DataFrame(clips, columns=["clip", "speaker", "excluded"], dtype=str).assign(part="")
 
 
 def many(clips_of: dict[str, int]) -> pd.DataFrame:
     rows = [(f"{who}-{n}.mp3", who, "") for who, count in clips_of.items() for n in range(count)]
-    return pd.DataFrame(rows, columns=["clip", "speaker", "excluded"])
+    return pd.DataFrame(rows, columns=["clip", "speaker", "excluded"]).assign(part="")
 
 
 def selected(table: pd.DataFrame) -> pd.DataFrame:
@@ -127,3 +127,12 @@ def test_a_label_that_many_speakers_should_have_given_is_missed(female, male, la
 
 def test_many_clips_are_not_many_speakers():
     assert missing_label(labelled(3, 0, clips=100)) == ""
+
+
+def test_of_common_voices_splits_only_the_training_part_is_capped():
+    table = many({"ann": 8, "bob": 8, "cy": 8})
+    parts = {"ann": "training", "bob": "validation", "cy": "test"}
+    table["part"] = table["speaker"].map(parts)
+    for caps in ({"per_speaker": 3, "per_locale": 100}, {"per_speaker": 100, "per_locale": 3}):
+        kept = selected(cap_clips(table, seed=1, **caps))["part"].value_counts()
+        assert kept.to_dict() == {"training": 3, "validation": 8, "test": 8}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -27,7 +28,6 @@ _SHARDS_PER_WORKER = 4
 # A shard's files travel to a worker in one piece. 256 read sentences have 10 MB.
 _SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in validated.tsv, not in the corpus"
-TOO_LARGE = "too large a file for a sentence"
 INDEX_COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "shard", "row"]
 
 
@@ -53,7 +53,7 @@ def convert(
     locale: str,
     out: Path,
     workers: int | None = None,
-    too_large: Container[str] = (),
+    unread: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Convert the selected clips of one locale to mono WAV of one length, in shards.
 
@@ -70,7 +70,7 @@ def convert(
             of ExampleClip; replaced as a whole.
         workers: Processes, where there is no cluster; by default one per core where that pays.
             The output is the same.
-        too_large: Clips that `files` leaves out for their size; looked at after the last file.
+        unread: Reason by name of clips that `files` leaves out; looked at after the last file.
 
     Returns:
         The index of the converted clips (clip, locale, speaker, gender, part, duration of the file
@@ -93,9 +93,7 @@ def convert(
             put_aside += broken
         found = {name for name, *_ in rows} | {name for name, _ in put_aside}
         put_aside += [
-            (name, TOO_LARGE if name in too_large else NOT_IN_CORPUS)
-            for name in selected.index
-            if name not in found
+            (name, unread.get(name, NOT_IN_CORPUS)) for name in selected.index if name not in found
         ]
 
         index = pd.DataFrame(rows, columns=["clip", "duration", "shard", "row"])

@@ -25,11 +25,13 @@ from voicetraits.corpus.layout import (
     LARGEST_CLIP,
     LARGEST_TABLE,
     TABLES,
+    TOO_LARGE,
     VALIDATED,
     CorpusError,
     readable,
     require,
 )
+from voicetraits.files import clear_when_full
 from voicetraits.progress import open_with_progress
 
 # tarfile reads long names and extended headers into memory, whatever size they claim.
@@ -62,13 +64,13 @@ class ArchiveCorpus:
         path: The archive.
         skipped: Members that the last pass left out, counted by reason: links and devices,
             names that lead out of the archive, clips that are repeated or too large.
-        too_large: Wanted clips that the last pass left out for their size.
+        unread: Wanted clips that the last pass left out, each with the reason.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.skipped: Counter[str] = Counter()
-        self.too_large: set[str] = set()
+        self.unread: dict[str, str] = {}
 
     @contextmanager
     def tables(self, needed: Collection[str] = (VALIDATED,)) -> Iterator[dict[str, IO[bytes]]]:
@@ -120,7 +122,9 @@ class ArchiveCorpus:
                 "Common Voice has; fetch the archive again"
             )
         with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(table.content, copy)
+            folder = Path(tempfile.gettempdir())
+            with clear_when_full(f"{folder}: copy of {table.name}", on=folder):
+                shutil.copyfileobj(table.content, copy)
             copy.seek(0)
             yield copy
 
@@ -141,7 +145,7 @@ class ArchiveCorpus:
         """
         clips_seen = False
         yielded: set[str] = set()
-        self.too_large.clear()
+        self.unread.clear()
         with _clear_errors(self.path):
             for file in self._files():
                 if not file.is_clip:
@@ -152,8 +156,8 @@ class ArchiveCorpus:
                 if file.name in yielded:
                     self.skipped["repeated"] += 1
                 elif file.size > LARGEST_CLIP:
-                    self.skipped["too large"] += 1
-                    self.too_large.add(file.name)
+                    self.skipped[TOO_LARGE] += 1
+                    self.unread[file.name] = TOO_LARGE
                 else:
                     yielded.add(file.name)
                     yield file.name, file.content.read()

@@ -12,6 +12,7 @@ from typing import IO
 from voicetraits.corpus.layout import (
     DURATIONS,
     LARGEST_CLIP,
+    TOO_LARGE,
     VALIDATED,
     CorpusError,
     readable,
@@ -27,7 +28,7 @@ class FolderCorpus:
         path: The folder.
         skipped: Files that the last pass left out, counted by reason: links that lead out of
             the folder, what is not a file, clips that are too large.
-        too_large: Wanted clips that the last pass left out for their size.
+        unread: Wanted clips that the last pass left out, each with the reason.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +39,7 @@ class FolderCorpus:
         """
         self.path = path
         self.skipped: Counter[str] = Counter()
-        self.too_large: set[str] = set()
+        self.unread: dict[str, str] = {}
         self._root = self._find_root()
 
     def _find_root(self) -> Path:
@@ -101,7 +102,7 @@ class FolderCorpus:
             CorpusError: If a file cannot be read.
         """
         self.skipped = Counter()
-        self.too_large.clear()
+        self.unread.clear()
         clips = self._root / "clips"
         with readable(clips):
             with os.scandir(clips) as entries:
@@ -109,11 +110,12 @@ class FolderCorpus:
             for name in progress(names, label=str(clips), unit="clips", total=len(names)):
                 file = clips / name
                 if file.is_symlink() and self._leads_out(file):
-                    self.skipped["link out of the folder"] += 1
+                    self.unread[name] = "link out of the folder"
                 elif not file.is_file():
-                    self.skipped["not a file"] += 1
+                    self.unread[name] = "not a file"
                 elif file.stat().st_size > LARGEST_CLIP:
-                    self.skipped["too large"] += 1
-                    self.too_large.add(name)
+                    self.unread[name] = TOO_LARGE
                 else:
                     yield name, file.read_bytes()
+                    continue
+                self.skipped[self.unread[name]] += 1

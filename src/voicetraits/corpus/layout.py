@@ -14,6 +14,7 @@ SPLITS = {"train.tsv": "training", "dev.tsv": "validation", "test.tsv": "test"} 
 TABLES = (VALIDATED, DURATIONS, *SPLITS)
 # A longer file is no read sentence, and one clip must fit into memory.
 LARGEST_CLIP = 64 * 2**20  # bytes
+TOO_LARGE = "too large a file for a sentence"
 # The largest, validated.tsv of English 25.0, has about 1 GB. More is no table but a gzip file made
 # to fill the disk.
 LARGEST_TABLE = 4 * 2**30  # bytes

@@ -1,6 +1,6 @@
 """Open one locale of Common Voice, whichever way it lies on the disk.
 
-Both kinds of corpus offer the same: `path`, `tables()`, `clips()`, `skipped` and `too_large`.
+Both kinds of corpus offer the same: `path`, `tables()`, `clips()`, `skipped` and `unread`.
 """
 
 from __future__ import annotations
