@@ -78,7 +78,7 @@ def test_an_impossible_value_is_refused_with_key_value_and_what_is_allowed(
 
 
 def test_values_that_contradict_each_other_are_refused(edited):
-    with pytest.raises(ParamsError, match=r"clips_min \(12\) exceeds clips_max \(10\)"):
+    with pytest.raises(ParamsError, match=r"clips_min \(12\) exceeds clips_max \(8\)"):
         load_params(edited(sample__clips_min=12))
     with pytest.raises(ParamsError, match="locales names one value twice"):
         load_params(edited(locales=["es", "es"]))
