@@ -21,20 +21,21 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What `dvc repro` does one stage after the other, on several cores: the locales beside each other
 # up to their arrays, then the cells. The language cells, long ones that share a compiled network,
 # go first and one after the other; so do the two gender cells of a locale. The last call does what
-# is left. Single items, because DVC locks what it only checks, too.
-parallel = xargs -P $(CORES) -L 1 dvc --wait-for-lock repro --quiet --single-item --glob
+# is left. Single items, because DVC locks what it only checks, too. DVC takes seconds to start: with
+# fewer cores than locales, one call gets several of them ($(1) lines).
+beside = xargs -P $(CORES) -L $(1) dvc --wait-for-lock repro --quiet --single-item --glob
 locales = python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["locales"], sep="\n")'
 
 repro: .venv/ready
 	@dvc repro --quiet check
 	@echo "Locales, $(CORES) at a time: sample, select, convert, extract, split"
-	@workers=$$(( ($(CORES) - 1) / $$($(locales) | wc -l) + 1 )); \
+	@count=$$($(locales) | wc -l); workers=$$(( ($(CORES) - 1) / count + 1 )); \
 	    export VOICETRAITS_WORKERS=$${VOICETRAITS_WORKERS:-$$workers}; \
 	    $(locales) | sed 's/.*/sample@& select@& convert@& extract@&-* split_gender@&/' \
-	    | $(parallel)
+	    | $(call beside,$$(( (count - 1) / $(CORES) + 1 )))
 	@echo "Networks, $(CORES) at a time, and the pictures of the corpus"
 	@(echo 'split_language language@*'; $(locales) | sed 's/.*/gender@&-*/'; echo explore) \
-	    | $(parallel)
+	    | $(call beside,1)
 	@dvc repro --quiet
 	@echo
 	@voicetraits results
