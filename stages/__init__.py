@@ -1,5 +1,24 @@
-"""The stages of dvc.yaml, one module each."""
+"""The stages of dvc.yaml, one module each.
 
-from voicetraits.threads import one_numeric_thread
+They take the library from beside them, wherever an environment has another copy installed: DVC
+hashes the code of this work tree, so that is the code to run (a copy of a clone, a Git worktree,
+`dvc exp run --temp` and `--queue` all borrow the environment of another folder).
+"""
+
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+sys.path.insert(0, str(SOURCE))
+
+import voicetraits  # noqa: E402
+
+if not Path(str(voicetraits.__file__)).is_relative_to(SOURCE):
+    sys.exit(
+        f"error: the library was loaded from {voicetraits.__file__}, not from {SOURCE}, whose "
+        "checksums DVC records; start the stage in a process of its own: python -m stages.<name>"
+    )
+
+from voicetraits.threads import one_numeric_thread  # noqa: E402
 
 one_numeric_thread()  # here, because this comes before any stage's import of NumPy
