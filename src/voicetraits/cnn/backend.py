@@ -18,7 +18,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("NPROC", "1")
 if platform.machine() in ("x86_64", "AMD64"):
     # The same vector width on all of them.
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_cpu_enable_platform_dependent_math=false")
 # Cells share a GPU, where there is one: JAX would take three quarters of its memory for each.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # All cells compile the same few programs: keep them.

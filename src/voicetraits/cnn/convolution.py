@@ -51,15 +51,34 @@ def _forward(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
 
 def _backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     inputs, kernel = kept
+    # What XLA would do for the kernel is unused, and so not computed.
     _, transpose = jax.vjp(_xla_convolve, inputs, kernel)
-    of_inputs, of_kernel = transpose(gradient)
-    if inputs.shape[-1] > 1:
-        # One product of (channels, cells) and (cells, filters) for each of the nine taps. What
-        # XLA would have done for `of_kernel` is then unused, and so not computed.
-        flat = gradient.reshape(-1, gradient.shape[-1])
-        taps = [tap.reshape(-1, tap.shape[-1]).T @ flat for tap in _shifted(inputs)]
-        of_kernel = jnp.stack(taps).reshape(kernel.shape)
-    return of_inputs, of_kernel
+    of_inputs, _ = transpose(gradient)
+    return of_inputs, _kernel_gradient(inputs, gradient).reshape(kernel.shape)
+
+
+def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Products of all cells that a tap sees with all cells of the gradient, as (9 x channels, filters).
+
+    XLA hands a product with a transposed matrix to Eigen, which cuts its sums to the size of the
+    processor's caches: other bits on another processor. So the transposed matrix is made first,
+    behind a barrier that keeps XLA from merging the two.
+    """
+    if inputs.shape[-1] == 1:
+        rows = lax.optimization_barrier(jnp.stack([tap.reshape(-1) for tap in _shifted(inputs)]))
+        return rows @ gradient.reshape(-1, gradient.shape[-1])
+    # In the padded input, laid out as one line, every tap lies at a distance of its own; the padded
+    # gradient is zero wherever such a line leaves a row.
+    clips, height, width, channels = inputs.shape
+    padded = jnp.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    line = lax.optimization_barrier(padded.reshape(-1, channels).T)
+    spread = jnp.pad(gradient, ((0, 0), (0, 2), (0, 2), (0, 0))).reshape(-1, gradient.shape[-1])
+    cells = line.shape[1] - 2 * (width + 2) - 2
+    taps = [
+        line[:, start : start + cells] @ spread[:cells]
+        for start in (row * (width + 2) + column for row in range(3) for column in range(3))
+    ]
+    return jnp.concatenate(taps)
 
 
 convolve.defvjp(_forward, _backward)
