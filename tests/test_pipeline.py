@@ -171,7 +171,6 @@ def environment(base) -> dict[str, str]:
         "COLUMNS": "160",
         "MPLCONFIGDIR": str(base / "matplotlib"),
         "JAX_COMPILATION_CACHE_DIR": str(base / "jax"),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes far longer than training here
     }
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from voicetraits.environment import pin_environment
 from voicetraits.errors import InputError
 from voicetraits.memory import keep_freed_memory
-from voicetraits.threads import one_numeric_thread
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -67,7 +67,7 @@ def map_ordered(
     if workers == 1 and not address:
         yield from _here(function, jobs)
         return
-    one_numeric_thread()
+    pin_environment()
     from voicetraits.cluster import cluster_of, local_cluster
 
     with cluster_of(address) if address else local_cluster(workers) as cluster:
@@ -89,7 +89,7 @@ def map_in_pool(
     if workers == 1:
         yield from _here(function, jobs)
         return
-    one_numeric_thread()
+    pin_environment()
     # Forking a process that may hold threads is unsafe; a spawned worker starts clean.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=keep_freed_memory) as pool:

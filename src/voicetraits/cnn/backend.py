@@ -6,19 +6,13 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 
+from voicetraits.environment import pin_environment
 from voicetraits.imports import without
 from voicetraits.memory import keep_freed_memory
 
-os.environ["KERAS_BACKEND"] = "jax"
-# XLA divides work by the number of cores, and with it the order of sums: one thread gives the
-# same bits on every machine with the same instruction set. Cells run beside each other instead.
-os.environ.setdefault("NPROC", "1")
-if platform.machine() in ("x86_64", "AMD64"):
-    # The same vector width on all of them.
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_cpu_enable_platform_dependent_math=false")
+pin_environment()
 # Cells share a GPU, where there is one: JAX would take three quarters of its memory for each.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # All cells compile the same few programs: keep them.

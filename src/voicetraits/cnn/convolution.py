@@ -58,7 +58,7 @@ def _backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
-    """Products of all cells that a tap sees with all cells of the gradient, as (9 x channels, filters).
+    """Products of what each tap sees with the gradient: shape (9 x channels, filters).
 
     XLA hands a product with a transposed matrix to Eigen, which cuts its sums to the size of the
     processor's caches: other bits on another processor. So the transposed matrix is made first,
@@ -69,7 +69,7 @@ def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
         return rows @ gradient.reshape(-1, gradient.shape[-1])
     # In the padded input, laid out as one line, every tap lies at a distance of its own; the padded
     # gradient is zero wherever such a line leaves a row.
-    clips, height, width, channels = inputs.shape
+    width, channels = inputs.shape[2:]
     padded = jnp.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
     line = lax.optimization_barrier(padded.reshape(-1, channels).T)
     spread = jnp.pad(gradient, ((0, 0), (0, 2), (0, 2), (0, 0))).reshape(-1, gradient.shape[-1])

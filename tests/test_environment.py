@@ -1,0 +1,94 @@
+"""What is set for another project, or chosen by the processor, does not reach the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+FIGURES = """
+import stages
+import hashlib, json, warnings
+import numpy as np
+from voicetraits.cnn.backend import keras
+import jax
+from voicetraits.cnn.models import build_model
+from voicetraits.tasks import GENDER
+
+warnings.warn("of another package")
+model = build_model(GENDER, frames=16, seed=1)
+model.compile(optimizer="adam", loss="binary_crossentropy")
+rng = np.random.default_rng(0)
+clips = rng.uniform(size=(8, 68, 16, 1)).astype(np.float32)
+model.fit(clips, np.arange(8) % 2, batch_size=4, epochs=1, verbose=0, shuffle=False)
+product = rng.normal(size=(50, 700)) @ rng.normal(size=(700, 50))
+content = b"".join(array.tobytes() for array in [*model.get_weights(), product, np.exp(product)])
+print(json.dumps([hashlib.sha256(content).hexdigest(), jax.device_count()]))
+"""
+OF_OTHERS = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_MAX_EPOCHS": "0",
+    "JAX_ENABLE_X64": "1",
+    "JAX_PLATFORMS": "cuda",
+    "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
+    "JAX_DISABLE_JIT": "1",
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=3",
+    "NPROC": "4",
+    "OMP_NUM_THREADS": "8",
+    "OPENBLAS_NUM_THREADS": "8",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONWARNINGS": "error",
+    "PYTHONHASHSEED": "7",
+    "TZ": "Asia/Kathmandu",
+    "LC_ALL": "C",
+}
+
+
+def figures(**variables: str) -> list[object]:
+    """A checksum of a small training and of products, and the number of devices."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIGURES],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[object]:
+    """The figures where nobody has set anything."""
+    return figures()
+
+
+def test_variables_of_other_projects_change_no_figure(expected):
+    assert figures(**OF_OTHERS) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"floatx": "float16", "epsilon": 1e-7, "image_data_format": "channels_last"},
+        {"floatx": "float32", "epsilon": 1e-2, "image_data_format": "channels_first"},
+    ],
+)
+def test_settings_of_keras_in_the_home_folder_change_no_figure(tmp_path, expected, settings):
+    (tmp_path / ".keras").mkdir()
+    written = json.dumps({"backend": "tensorflow", **settings})
+    (tmp_path / ".keras" / "keras.json").write_text(written, encoding="utf-8")
+    assert figures(HOME=str(tmp_path)) == expected
+    assert (tmp_path / ".keras" / "keras.json").read_text(encoding="utf-8") == written
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="cores of x86")
+def test_the_core_that_the_linear_algebra_is_told_to_use_changes_no_figure(expected):
+    assert figures(OPENBLAS_CORETYPE="Nehalem", NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4") == (
+        expected
+    )
