@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 
@@ -49,12 +50,16 @@ OF_OTHERS = {
 }
 
 
-def figures(**variables: str) -> list[object]:
+QEMU = shutil.which("qemu-x86_64")
+
+
+def figures(*emulator: str, **variables: str) -> list[object]:
     """A checksum of a small training and of products, and the number of devices."""
     done = subprocess.run(
-        [sys.executable, "-c", FIGURES],
+        [*emulator, sys.executable, "-c", FIGURES],
         cwd=ROOT,
-        env={**os.environ, **variables},
+        # Compiled here and now: the cache may hold what another processor has compiled.
+        env={**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false", **variables},
         capture_output=True,
         text=True,
     )
@@ -92,3 +97,9 @@ def test_the_core_that_the_linear_algebra_is_told_to_use_changes_no_figure(expec
     assert figures(OPENBLAS_CORETYPE="Nehalem", NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4") == (
         expected
     )
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="emulates another x86 processor")
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-x86_64 (Debian's package qemu-user)")
+def test_an_older_processor_gives_the_same_figures(expected):
+    assert figures(str(QEMU), "-cpu", "Haswell") == expected

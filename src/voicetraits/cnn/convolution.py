@@ -1,7 +1,7 @@
 """3x3 convolution with the same values and gradients as Keras's, at less cost on a CPU.
 
-XLA's own convolution loses most of its time in two places: forward where there is one input
-channel, and in the gradient of the kernel where there are many. Both are written as matrix
+XLA's own convolution loses most of its time where there is one input channel, and in the gradient
+of the kernel. These are written as matrix
 products here; everything else is left to XLA.
 """
 
@@ -13,6 +13,8 @@ from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from voicetraits.cnn.dense import transposed
 
 _CHANNELS_LAST = ("NHWC", "HWIO", "NHWC")
 
@@ -39,10 +41,14 @@ def convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
         Shape (clips, rows, columns, filters).
     """
-    if inputs.shape[-1] > 1:
-        return _xla_convolve(inputs, kernel)
+    _, rows, columns, channels = inputs.shape
+    # On less than one kernel, XLA takes a way of its own, with other bits on other processors.
+    if channels > 1 and min(rows, columns) > 2:
+        return lax.conv_general_dilated(
+            inputs, kernel, (1, 1), "SAME", dimension_numbers=_CHANNELS_LAST
+        )
     neighbours = jnp.concatenate(_shifted(inputs), axis=-1)
-    return neighbours @ kernel.reshape(9, -1)
+    return neighbours @ kernel.reshape(9 * channels, -1)
 
 
 def _forward(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
@@ -51,18 +57,16 @@ def _forward(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, Any]:
 
 def _backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     inputs, kernel = kept
-    # What XLA would do for the kernel is unused, and so not computed.
-    _, transpose = jax.vjp(_xla_convolve, inputs, kernel)
-    of_inputs, _ = transpose(gradient)
+    # The convolution of the gradient with the kernel turned round.
+    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    of_inputs = convolve(gradient, lax.optimization_barrier(turned))
     return of_inputs, _kernel_gradient(inputs, gradient).reshape(kernel.shape)
 
 
 def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
     """Products of what each tap sees with the gradient: shape (9 x channels, filters).
 
-    XLA hands a product with a transposed matrix to Eigen, which cuts its sums to the size of the
-    processor's caches: other bits on another processor. So the transposed matrix is made first,
-    behind a barrier that keeps XLA from merging the two.
+    As in voicetraits.cnn.dense, no product is left to Eigen.
     """
     if inputs.shape[-1] == 1:
         rows = lax.optimization_barrier(jnp.stack([tap.reshape(-1) for tap in _shifted(inputs)]))
@@ -71,7 +75,7 @@ def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
     # gradient is zero wherever such a line leaves a row.
     width, channels = inputs.shape[2:]
     padded = jnp.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    line = lax.optimization_barrier(padded.reshape(-1, channels).T)
+    line = transposed(padded.reshape(-1, channels))
     spread = jnp.pad(gradient, ((0, 0), (0, 2), (0, 2), (0, 0))).reshape(-1, gradient.shape[-1])
     cells = line.shape[1] - 2 * (width + 2) - 2
     taps = [
@@ -82,12 +86,6 @@ def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
 
 
 convolve.defvjp(_forward, _backward)
-
-
-def _xla_convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.conv_general_dilated(
-        inputs, kernel, (1, 1), "SAME", dimension_numbers=_CHANNELS_LAST
-    )
 
 
 def _shifted(inputs: jax.Array) -> list[jax.Array]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from voicetraits.cnn.backend import keras
 from voicetraits.cnn.convolution import Conv3x3
+from voicetraits.cnn.dense import SteadyDense
 from voicetraits.tasks import Task
 
 FILTERS = (16, 32, 64, 128)
@@ -79,7 +80,7 @@ def build_model(task: Task, *, frames: int, seed: int) -> Any:
         x = HalvingPool()(x)
     x = layers.Flatten()(x)
     for units in task.dense:
-        x = layers.Dense(units, activation="relu", kernel_initializer=kernels)(x)
+        x = SteadyDense(units, activation="relu", kernel_initializer=kernels)(x)
     units, activation = (1, "sigmoid") if task.binary else (len(task.classes), "softmax")
-    outputs = layers.Dense(units, activation=activation, kernel_initializer=kernels)(x)
+    outputs = SteadyDense(units, activation=activation, kernel_initializer=kernels)(x)
     return keras.Model(inputs, outputs, name=task.name)
