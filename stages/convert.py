@@ -19,6 +19,8 @@ def main(locale: str) -> None:
     clips, unread = corpus.clips(wanted), corpus.unread
     index, aside = convert(table, clips, params.clip, locale=locale, out=out, unread=unread)
     print(f"{locale}: {len(index):,} clips converted, {len(aside):,} put aside")
+    for note, count in sorted(index.loc[index["note"] != "", "note"].value_counts().items()):
+        print(f"{locale}: {count:,} of the clips converted: {note}")
     if corpus.skipped:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(corpus.skipped.items()))
         print(f"{locale}: files of the corpus left unread: {reasons}")

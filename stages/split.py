@@ -22,7 +22,7 @@ def main(task_name: str, *locales: str) -> None:
     index = pd.concat(
         pd.read_parquet(Path("data/wav", locale, INDEX)) for locale in locales or params.locales
     )
-    labelled = task.labelled(index.drop(columns="duration"))
+    labelled = task.labelled(index.drop(columns=["duration", "note"]))
     by = params.protocol.split_by
     # The part comes last in the table, whoever assigned it.
     given = labelled.pop("part")

@@ -77,11 +77,11 @@ def test_what_libsndfile_cannot_read_is_read_through_ffmpeg(tmp_path, channels):
         [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", source, made], check=True
     )
     # The name in capitals, as some telephones write it.
-    signal, duration = decode(made.read_bytes(), name="A.M4A", sample_rate=RATE)
+    signal, duration, _ = decode(made.read_bytes(), name="A.M4A", sample_rate=RATE)
     assert duration == pytest.approx(1, rel=0.05)
     assert len(signal) == pytest.approx(RATE, rel=0.05)
     assert alike(signal, tone(440, RATE)) > 0.99
-    start, duration = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=0.5)
+    start, duration, _ = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=0.5)
     assert math.isnan(duration)
     assert len(start) < 0.7 * RATE
     np.testing.assert_allclose(start[: RATE // 2], signal[: RATE // 2], atol=1e-4)
@@ -139,14 +139,6 @@ def test_one_constant_level_is_silence_and_the_faintest_sound_is_none(format, le
         signal_of(audio_file(signal, RATE, format), name="a", sample_rate=RATE)
     signal[100] += 2**-14
     assert len(signal_of(audio_file(signal, RATE, format), name="a", sample_rate=RATE)) == RATE
-
-
-def test_a_sound_behind_the_wanted_seconds_is_no_sound():
-    late = np.concatenate([np.zeros(RATE), tone(440, RATE)])
-    data = audio_file(late, RATE)
-    with pytest.raises(AudioError, match="silence alone"):
-        signal_of(data, name="a.wav", sample_rate=RATE, seconds=0.5)
-    assert len(signal_of(data, name="a.wav", sample_rate=RATE)) == 2 * RATE
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.99, 2.0, 5.0, None])

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import convert as convert_stage
+from voicetraits.audible import CUT_LATER, ONE_CHANNEL
 from voicetraits.audio import read_wav
 from voicetraits.convert import NOT_IN_CORPUS, convert
 from voicetraits.corpus.layout import TOO_LARGE
@@ -73,7 +74,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
     return table, files
 
 
-COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "shard", "row"]
+COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "note", "shard", "row"]
 KINDS = ["good", "missing", "excluded", *BROKEN]
 MIXED = [KINDS[number % len(KINDS)] for number in range(2 * len(KINDS))] + ["good"] * 6
 
@@ -143,6 +144,23 @@ def test_each_clip_put_aside_has_its_own_reason(tmp_path):
         "clip_5.mp3": NOT_IN_CORPUS,
         "clip_6.mp3": TOO_LARGE,
     }
+
+
+def test_a_clip_that_is_not_simply_its_start_has_a_note(tmp_path):
+    late = np.concatenate([np.zeros(8000), tone(pitch(1), 8000, seconds=0.4)])
+    opposite = np.stack([tone(pitch(2), 8000), -tone(pitch(2), 8000)], axis=1)
+    files = {
+        "clip_0.mp3": good(0),
+        "clip_1.mp3": audio_file(late, 8000),
+        "clip_2.mp3": audio_file(opposite, 8000),
+    }
+    table, _ = clips_of(["good"] * 3)
+    out = tmp_path / "es"
+    index, aside = convert(table, files.items(), CLIP, locale="es", out=out, workers=1)
+    assert aside.empty
+    assert index["note"].tolist() == ["", CUT_LATER, ONE_CHANNEL]
+    for number, wav in enumerate(read_wavs(out / "00000.tar")):
+        assert pitch_of(wav) == pytest.approx(pitch(number), abs=3)
 
 
 def test_the_files_hold_what_is_returned_and_do_not_depend_on_the_workers(tmp_path):
@@ -271,7 +289,9 @@ def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys)
     params["corpus"]["path"] = "cv"
     params["clip"] = CLIP.model_dump()
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    table, files = clips_of(["good", "excluded", "text", "missing", "good"])
+    table, files = clips_of(["good", "excluded", "text", "missing", "good", "good"])
+    late = audio_file(np.concatenate([np.zeros(8000), tone(440, 8000)]), 8000)
+    files[-1] = ("clip_5.mp3", late)
     clips = tmp_path / "cv" / "es" / "clips"
     clips.mkdir(parents=True)
     (clips.parent / "validated.tsv").write_text("client_id\tpath\n", encoding="utf-8")
@@ -285,9 +305,10 @@ def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys)
     convert_stage.main("es")
 
     index = pd.read_parquet(tmp_path / "data/wav/es" / INDEX)
-    assert list(index["clip"]) == ["clip_0.mp3", "clip_4.mp3"]
+    assert list(index["clip"]) == ["clip_0.mp3", "clip_4.mp3", "clip_5.mp3"]
     said = capsys.readouterr().out
-    assert "es: 2 clips converted, 2 put aside" in said
+    assert "es: 3 clips converted, 2 put aside" in said
+    assert f"es: 1 of the clips converted: {CUT_LATER}\n" in said
     assert "clip_2.mp3: not readable as audio" in said
     assert "clip_3.mp3: link out of the folder" in said
     assert "es: files of the corpus left unread: 1 link out of the folder" in said

@@ -31,7 +31,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
             gender, part = ("male", "female")[number % 2], PARTS[(number // 2 + shift) % 3]
             for clip in range(2):
                 name = f"{number}_{clip}.mp3"
-                rows.append((name, locale, speaker, gender, part, 1.0, 0, 2 * number + clip))
+                rows.append((name, locale, speaker, gender, part, 1.0, "", 0, 2 * number + clip))
         index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
         write_table(Path("data/wav", locale, INDEX), index)
 

@@ -157,23 +157,32 @@ def test_the_headline_takes_the_mean_over_the_trained_cells_and_counts_collapsed
     assert found["cells"] == {"trained": 2, "skipped": 1, "collapsed": 1}
 
 
+def index_table(*notes: str) -> pd.DataFrame:
+    return pd.DataFrame({"note": notes}, dtype=str)
+
+
 def clip_table(*excluded: str) -> pd.DataFrame:
     return pd.DataFrame({"excluded": excluded}, dtype=str)
 
 
 def test_every_row_of_the_corpus_is_accounted_for():
     clips = clip_table("", "", "", "", "over the cap", "no gender", "over the cap")
+    clips = pd.concat([clips, clip_table("", "", "")])
     aside = pd.DataFrame({"clip": ["a", "b"], "reason": ["empty file", "no samples"]})
-    rows = summary.corpus_rows("es", clips, pd.DataFrame(index=range(2)), aside)
+    rows = summary.corpus_rows("es", clips, index_table("", "late", "", "late", "both"), aside)
     assert [(row["outcome"], row["reason"], row["clips"]) for row in rows] == [
         ("converted", "", 2),
+        ("converted", "both", 1),
+        ("converted", "late", 2),
         ("put aside", "empty file", 1),
         ("put aside", "no samples", 1),
         ("excluded", "no gender", 1),
         ("excluded", "over the cap", 2),
     ]
     assert rows[0]["what"] == "es: converted"
-    assert rows[4]["what"] == "es: excluded, over the cap"
+    assert rows[2]["what"] == "es: converted, late"
+    assert rows[6]["what"] == "es: excluded, over the cap"
+    assert summary.headline({}, rows)["clips"] == {"excluded": 3, "put_aside": 2, "converted": 5}
     assert len({row["what"] for row in rows}) == len(rows)
     json.dumps(rows)
 
@@ -183,13 +192,13 @@ def test_a_clip_that_was_lost_or_made_up_is_an_error_that_names_the_locale(conve
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
     with pytest.raises(ValueError, match="es: 3 clips listed"):
         summary.corpus_rows(
-            "es", clip_table("", "", "too long"), pd.DataFrame(index=range(converted)), aside
+            "es", clip_table("", "", "too long"), index_table(*[""] * converted), aside
         )
 
 
 def test_a_locale_without_any_clips_adds_up_to_nothing():
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
-    rows = summary.corpus_rows("es", clip_table(), pd.DataFrame(), aside)
+    rows = summary.corpus_rows("es", clip_table(), index_table(), aside)
     assert [row["clips"] for row in rows] == [0]
 
 
@@ -279,7 +288,7 @@ def test_the_rows_have_every_field_that_their_plot_reads(cells, path, rows_of):
 def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     spec = drawn()["metrics/corpus.json"]
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
-    rows = summary.corpus_rows("es", clip_table("x", ""), pd.DataFrame(index=range(1)), aside)
+    rows = summary.corpus_rows("es", clip_table("x", ""), index_table(""), aside)
     assert all({spec["x"], spec["y"]} <= set(row) for row in rows)
 
 

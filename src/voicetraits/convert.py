@@ -28,7 +28,7 @@ _SHARDS_PER_WORKER = 4
 # A shard's files travel to a worker in one piece. 256 read sentences have 10 MB.
 _SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in validated.tsv, not in the corpus"
-INDEX_COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "shard", "row"]
+INDEX_COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "note", "shard", "row"]
 
 
 class _Job(NamedTuple):
@@ -74,12 +74,13 @@ def convert(
 
     Returns:
         The index of the converted clips (clip, locale, speaker, gender, part, duration of the file
-        in seconds or NaN, shard, row) and the table of those put aside (clip, reason).
+        in seconds or NaN, note of Sound, shard, row) and the table of those put aside (clip,
+        reason).
     """
     selected = table.loc[table["excluded"] == "", ["clip", "speaker", "gender", "part"]]
     selected = selected.set_index("clip")
     example = ExampleClip(table)
-    rows: list[tuple[str, float, int, int]] = []
+    rows: list[tuple[str, float, str, int, int]] = []
     put_aside: list[tuple[str, str]] = []
     with resumable_folder(out) as folder:
         jobs = _jobs(example.watch(files), clip, folder)
@@ -89,15 +90,15 @@ def convert(
         for number, (converted, broken) in enumerate(
             map_shards(_convert_shard, jobs, folder, label=label, total=shards, workers=workers)
         ):
-            rows += [(name, length, number, row) for row, (name, length) in enumerate(converted)]
+            rows += [(*made, number, row) for row, made in enumerate(converted)]
             put_aside += broken
         found = {name for name, *_ in rows} | {name for name, _ in put_aside}
         put_aside += [
             (name, unread.get(name, NOT_IN_CORPUS)) for name in selected.index if name not in found
         ]
 
-        index = pd.DataFrame(rows, columns=["clip", "duration", "shard", "row"])
-        index = index.astype({"duration": "float32"}).join(selected, on="clip")
+        index = pd.DataFrame(rows, columns=["clip", "duration", "note", "shard", "row"])
+        index = index.astype({"duration": "float32", "note": str}).join(selected, on="clip")
         index.insert(1, "locale", locale)
         index = index[INDEX_COLUMNS]
         aside = pd.DataFrame(put_aside, columns=["clip", "reason"]).astype(str)
@@ -126,9 +127,9 @@ def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
         yield batch
 
 
-def _convert_shard(job: _Job) -> tuple[list[tuple[str, float]], list[tuple[str, str]]]:
-    """Write one shard; return its clips with their durations, and those put aside, with reasons."""
-    converted: list[tuple[str, float]] = []
+def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str]], list[tuple[str, str]]]:
+    """Write one shard; return its clips with duration and note, and those put aside with reason."""
+    converted: list[tuple[str, float, str]] = []
     wavs: list[tuple[str, bytes]] = []
     put_aside: list[tuple[str, str]] = []
     rate, seconds = job.clip.sample_rate, job.clip.seconds
@@ -139,6 +140,6 @@ def _convert_shard(job: _Job) -> tuple[list[tuple[str, float]], list[tuple[str, 
             put_aside.append((name, str(error)))
             continue
         wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=job.clip.samples))))
-        converted.append((name, sound.duration))
+        converted.append((name, sound.duration, sound.note))
     write_wavs(job.path, wavs)
     return converted, put_aside

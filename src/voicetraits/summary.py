@@ -174,16 +174,19 @@ def corpus_rows(
 
     Returns:
         Rows of locale, outcome ("converted", "put aside" or "excluded"), reason and clips; the
-        clips add up to the rows of validated.tsv.
+        clips add up to the rows of validated.tsv. Clips converted as they are have no reason.
 
     Raises:
         ValueError: If they do not: a clip was lost.
     """
+    notes = index.loc[index["note"] != "", "note"]
+    as_they_are = len(index) - len(notes)
     rows: list[Row] = [
-        {"locale": locale, "outcome": "converted", "reason": "", "clips": len(index)}
+        {"locale": locale, "outcome": "converted", "reason": "", "clips": as_they_are}
     ]
     excluded = clips.loc[clips["excluded"] != "", "excluded"]
-    for outcome, reasons in (("put aside", aside["reason"]), ("excluded", excluded)):
+    outcomes = (("converted", notes), ("put aside", aside["reason"]), ("excluded", excluded))
+    for outcome, reasons in outcomes:
         for reason, count in sorted(reasons.value_counts().items()):
             rows.append(
                 {"locale": locale, "outcome": outcome, "reason": reason, "clips": int(count)}
