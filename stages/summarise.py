@@ -8,6 +8,7 @@ import pandas as pd
 
 from stages._run import run
 from voicetraits import summary
+from voicetraits.cells import declared_cells, read_predictions
 from voicetraits.corpus.table import read_clips
 from voicetraits.files import fresh_folder, whole_file
 from voicetraits.params import load_params
@@ -19,7 +20,7 @@ from voicetraits.shards import INDEX, PUT_ASIDE
 def main() -> None:
     """Read models/, data/clips/, data/wav/ and data/splits/; write metrics/ and plots/."""
     params = load_params()
-    cells = summary.declared_cells(params, models=Path("models"))
+    cells = declared_cells(params, models=Path("models"))
     corpus = [
         row
         for locale in params.locales
@@ -30,7 +31,7 @@ def main() -> None:
             pd.read_parquet(Path("data/wav", locale, PUT_ASIDE)),
         )
     ]
-    read = {cell: summary.read_predictions(cell) for cell in cells}
+    read = {cell: read_predictions(cell) for cell in cells}
     metrics = {cell: summary.cell_metrics(cell, read[cell], seed=params.seed) for cell in cells}
     headline = summary.headline(metrics, corpus)
     write_json(Path("metrics/summary.json"), headline)
@@ -42,7 +43,7 @@ def main() -> None:
             for cell in mine:
                 for model, found in metrics[cell].items():
                     write_json(folder / cell.name / f"{model}.json", found)
-        trained = [cell for cell in mine if not cell.skipped]
+        trained = [cell for cell in mine if not cell.without_figures]
         history = [row for cell in trained for row in summary.history_rows(cell)]
         matrices = [row for cell in trained for row in summary.confusion_rows(cell, read[cell])]
         write_json(Path("plots", f"{task}_history.json"), history)
@@ -63,12 +64,17 @@ def main() -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, one row per line where it is a list."""
+    """Write JSON, one row per line where it is a list.
+
+    Raises:
+        ValueError: If a number is infinite or none at all.
+    """
     if isinstance(content, list):
-        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in content)
+        rows = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in content)
+        lines = ",\n".join(rows)
         text = f"[\n{lines}\n]\n"
     else:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 

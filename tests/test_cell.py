@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from conftest import LoudestRow, folder_bytes, split_and_arrays
 from voicetraits.arrays import StoredClips, read_clips_arrays
 from voicetraits.cell import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS, run_cell
 from voicetraits.dataset import TEST, TRAINING, VALIDATION, Scaler, prepare
+from voicetraits.errors import NotFiniteError
+from voicetraits.shards import write_array
 from voicetraits.tasks import GENDER, language
 from voicetraits.undersampling import choose
 
@@ -47,7 +50,7 @@ def run(edited_params, tmp_path):
             label="es-features",
             out=tmp_path / out,
         )
-        if "skipped" in line:
+        if "trained" not in line:
             return line, split, {}
         arrays = read_clips_arrays(split, folders)
         most = params.train.selection_clips
@@ -112,6 +115,76 @@ def test_every_test_clip_has_its_own_prediction_from_every_model(
     # As frequent as before undersampling: the largest class of the corpus wins.
     shares = split.loc[split["part"] == TRAINING, "label"].value_counts(normalize=True)
     assert (of_model["majority"] == shares[classes].to_numpy()).all()
+
+
+def failed_cell(line: str, folder: Path) -> str:
+    """The reason of a cell that failed and has left nothing else."""
+    assert [path.name for path in folder.iterdir()] == [SIDECAR]
+    sidecar = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+    assert sidecar["skipped"] == ""
+    assert line == f"es-features: failed: {sidecar['failed']}"
+    return sidecar["failed"]
+
+
+def test_a_training_that_fails_leaves_the_reason_and_nothing_of_an_earlier_run(
+    run, tmp_path, without_keras, monkeypatch
+):
+    run(GENDER, ENOUGH)
+
+    def fails(*_, live_folder, **__):
+        live_folder.mkdir(parents=True)
+        raise NotFiniteError("the training loss is nan")
+
+    monkeypatch.setattr(sys.modules["voicetraits.cnn.training"], "fit", fails)
+    line, *_ = run(GENDER, ENOUGH)
+    assert failed_cell(line, tmp_path / "cell") == "the training loss is nan"
+
+
+@pytest.mark.parametrize("model", ["cnn", "linear"])
+def test_predictions_that_are_no_numbers_fail_the_cell(
+    run, tmp_path, without_keras, monkeypatch, model
+):
+    def nowhere(*_, **__):
+        return np.full((1, 2), np.nan)
+
+    if model == "cnn":
+        monkeypatch.setattr(sys.modules["voicetraits.cnn.training"], "predict", nowhere)
+    else:
+        monkeypatch.setattr("voicetraits.cell.linear_baseline", nowhere)
+    line, *_ = run(GENDER, ENOUGH)
+    assert model in failed_cell(line, tmp_path / "cell")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("task", [GENDER, LANGUAGE], ids=["gender", "language"])
+def test_arrays_that_hold_no_numbers_fail_the_cell(
+    run, tmp_path, without_keras, monkeypatch, task, value
+):
+    def spoiled(index, folders, StoredClips=StoredClips):  # noqa: N803
+        path = folders["es"] / "00001.npy"
+        arrays = np.load(path)
+        arrays[[3, 5], 7, 1] = value
+        write_array(path, arrays)
+        return StoredClips(index, folders)
+
+    monkeypatch.setattr("voicetraits.cell.StoredClips", spoiled)
+    line, split, _ = run(task, SPEAKERS[task.name])
+    assert failed_cell(line, tmp_path / "cell") == (
+        f"2 of {len(split)} clips have arrays with numbers that are not finite, "
+        "the first in row 3 of arrays/es/00001.npy"
+    )
+
+
+def test_a_cell_whose_test_part_loses_a_class_to_undersampling_is_skipped(
+    run, tmp_path, without_keras, monkeypatch
+):
+    def all_but_tested_women(clips, *_, **__):
+        return np.flatnonzero((clips["part"] != TEST) | (clips["label"] != "female"))
+
+    monkeypatch.setattr("voicetraits.cell.choose", all_but_tested_women)
+    line, *_ = run(GENDER, ENOUGH)
+    assert line == "es-features: skipped: undersampling leaves no female clips in test"
+    assert [path.name for path in (tmp_path / "cell").iterdir()] == [SIDECAR]
 
 
 def test_the_clips_used_are_those_left_by_undersampling(run, tmp_path, without_keras):

@@ -15,6 +15,8 @@ from voicetraits.evaluation import (
     majority_baseline,
     mean_and_deviation,
     roc_points,
+    speakers_by_class,
+    too_few_speakers,
 )
 from voicetraits.tasks import GENDER, language
 
@@ -82,6 +84,28 @@ def test_a_perfect_model_scores_one_everywhere():
     found = figures(labels, np.eye(4)[labels], LANGUAGE)
     assert found.pop("loss") == 0
     assert set(found.values()) == {1.0}
+
+
+def test_figures_of_a_class_that_is_not_tested_are_refused():
+    with pytest.raises(ValueError, match="no clips of female"):
+        figures(np.zeros(9, int), np.full((9, 2), 0.5), GENDER)
+    with pytest.raises(ValueError, match="no clips of es, fr"):
+        figures(np.array([0, 1]), np.full((2, 4), 0.25), LANGUAGE)
+
+
+def test_the_speakers_of_every_class_are_counted():
+    labels = np.array([0, 0, 0, 1, 1, 0])
+    speakers = np.array(["a", "a", "b", "c", "a", "d"])
+    assert speakers_by_class(labels, speakers, GENDER) == {"male": 3, "female": 2}
+    assert speakers_by_class(labels, speakers, LANGUAGE) == {"de": 3, "en": 2, "es": 0, "fr": 0}
+
+
+def test_fewer_than_ten_speakers_of_a_class_are_too_few():
+    assert too_few_speakers({"male": 10, "female": 10}, GENDER) == ""
+    said = "9 test speakers labelled female: too few to tell"
+    assert too_few_speakers({"male": 30, "female": 9}, GENDER) == said
+    counts = {"de": 10, "en": 9, "es": 4, "fr": 10}
+    assert too_few_speakers(counts, LANGUAGE) == "4 test speakers of es: too few to tell"
 
 
 @TASKS

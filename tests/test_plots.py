@@ -226,16 +226,40 @@ def test_dots_intervals_and_chance_stand_where_the_values_are() -> None:
     assert {text.get_text() for text in language.texts} >= {"chance 0.20", "0.63"}
 
 
+def titles(rows: pd.DataFrame) -> list[str]:
+    return [axes.get_title(loc="left") for axes in results(rows, languages=5).axes]
+
+
 def test_a_cell_counts_as_better_only_with_its_whole_interval_above_chance() -> None:
-    gender, language = results(result_rows(), languages=5).axes
-    assert gender.get_title(loc="left") == "Gender: CNN better than chance in 1 of 2 cells"
-    assert language.get_title(loc="left") == "Language: CNN better than chance in 1 of 1 cells"
+    assert titles(result_rows()) == [
+        "Gender: interval of the CNN above chance in 1 of 2 cells",
+        "Language: interval of the CNN above chance in 1 of 1 cells",
+    ]
+
+
+def test_a_cell_with_too_few_speakers_does_not_count_as_better() -> None:
+    rows = result_rows()
+    too_few = rows["cell"].isin(["es-features", "features"])
+    rows.loc[too_few, "reason"] = "5 test speakers labelled female: too few to tell"
+    assert titles(rows) == [
+        "Gender: interval of the CNN above chance in 0 of 1 cells; 1 with too few speakers to tell",
+        "Language: too few test speakers to tell, in 1 of 1 cells",
+    ]
 
 
 def test_a_skipped_cell_keeps_its_row_and_gives_its_reason() -> None:
     gender = results(result_rows(), languages=5).axes[0]
     assert len(gender.get_yticklabels()) == 3
     assert "skipped: 1 female speaker" in [text.get_text() for text in gender.texts]
+
+
+def test_a_failed_cell_gives_its_reason_and_no_value() -> None:
+    rows = result_rows()
+    rows.loc[rows["status"] == "skipped", ["status", "reason"]] = ["failed", "the loss is nan"]
+    words = [text.get_text() for text in results(rows, languages=5).axes[0].texts]
+    assert "failed: the loss is nan" in words
+    assert "nan" not in words
+    assert titles(rows)[0].endswith("in 1 of 2 cells")
 
 
 def test_results_without_any_trained_cell_are_drawn(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ import yaml
 from conftest import ROOT, replace_training, split_and_arrays
 from sklearn.metrics import balanced_accuracy_score
 
+from stages.summarise import write_json
 from voicetraits import summary
-from voicetraits.cell import LIVE, PREDICTIONS, run_cell
+from voicetraits.cell import LIVE, PREDICTIONS, SIDECAR, run_cell
+from voicetraits.cells import declared_cells, read_predictions
+from voicetraits.errors import InputError
 from voicetraits.plots import language_summary
 from voicetraits.results_plot import results
 from voicetraits.tasks import GENDER, language
@@ -47,7 +50,7 @@ def models(params, tmp_path_factory):
     models = folder / "models"
     for stale in ("gender/fr-features", "gender/es-mfcc", "language/mfcc", "gender/.es.partial"):
         (models / stale).mkdir(parents=True)
-    for cell in summary.declared_cells(params, models=models):
+    for cell in declared_cells(params, models=models):
         own = [cell.locale] if cell.task is GENDER else LOCALES
         speakers = {place: count for place, count in SPEAKERS.items() if place[0] in own}
         split, folders = split_and_arrays(
@@ -69,15 +72,14 @@ def models(params, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cells(params, models):
-    declared = summary.declared_cells(params, models=models)
+    declared = declared_cells(params, models=models)
     return {f"{cell.task.name}/{cell.name}": cell for cell in declared}
 
 
 @pytest.fixture(scope="module")
 def metrics(cells):
     return {
-        cell: summary.cell_metrics(cell, summary.read_predictions(cell), seed=1)
-        for cell in cells.values()
+        cell: summary.cell_metrics(cell, read_predictions(cell), seed=1) for cell in cells.values()
     }
 
 
@@ -98,10 +100,10 @@ def test_the_declared_cells_are_read_and_no_stale_ones(cells, models):
 
 def test_a_skipped_cell_carries_its_reason_in_place_of_metrics(cells, metrics):
     skipped = cells["gender/en-features"]
-    assert skipped.skipped == REASON
+    assert skipped.without_figures == {"skipped": REASON}
     assert metrics[skipped] == {m: {"skipped": REASON} for m in ("cnn", "linear", "majority")}
-    assert cells["gender/es-features"].skipped == ""
-    assert summary.read_predictions(skipped) == {}
+    assert cells["gender/es-features"].without_figures == {}
+    assert read_predictions(skipped) == {}
 
 
 def test_the_metrics_are_those_of_the_predictions(cells, metrics):
@@ -117,10 +119,79 @@ def test_the_metrics_are_those_of_the_predictions(cells, metrics):
             assert found["low"] <= found["balanced_accuracy"] <= found["high"]
             assert found["clips"] == len(rows)
             assert found["speakers"] == rows["speaker"].nunique()
+            by_class = rows.groupby("label")["speaker"].nunique()
+            assert found["speakers_by_class"] == by_class.to_dict()
             assert found["collapsed"] == (predicted.nunique() == 1)
         assert metrics[cell]["majority"]["collapsed"] == 1
         assert metrics[cell]["cnn"]["collapsed"] == 0
     assert json.loads(json.dumps(list(metrics.values()), allow_nan=False))
+
+
+@pytest.fixture
+def copied(cells, tmp_path):
+    """A trained cell in a folder of its own, to be spoiled."""
+    cell = replace(cells["gender/es-features"], folder=tmp_path / "cell")
+    shutil.copytree(cells["gender/es-features"].folder, cell.folder)
+    return cell
+
+
+def test_a_failed_cell_carries_its_reason_and_no_figure(copied):
+    sidecar = json.loads((copied.folder / SIDECAR).read_text(encoding="utf-8"))
+    sidecar["failed"] = "the training loss is nan"
+    (copied.folder / SIDECAR).write_text(json.dumps(sidecar), encoding="utf-8")
+    reason = {"failed": "the training loss is nan"}
+    assert copied.without_figures == reason
+    assert read_predictions(copied) == {}
+    metrics = summary.cell_metrics(copied, {}, seed=1)
+    assert metrics == dict.fromkeys(("cnn", "linear", "majority"), reason)
+    (row,) = summary.result_rows(copied, metrics)
+    assert (row["status"], row["reason"]) == ("failed", "the training loss is nan")
+    counts = summary.headline({copied: metrics}, [])
+    assert counts["cells"] == {"trained": 0, "skipped": 0, "failed": 1, "collapsed": 0}
+    assert "gender" not in counts
+
+
+def drop_a_clip(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(index=table.index[0])
+
+
+def swap_two_labels(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(label=table["label"].to_numpy()[::-1])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (drop_a_clip, "the clips of cnn are not those of the test part"),
+        (lambda table: pd.concat([table, table.iloc[:1]]), "not those of the test part"),
+        (swap_two_labels, "the clips of cnn are not those of the test part"),
+        (lambda table: table[table["model"] != "linear"], "the clips of linear are not"),
+        (lambda table: table.assign(male=np.nan), "no probability"),
+        (lambda table: table.assign(male=0.9, female=0.9), "no probability"),
+        (lambda table: table.assign(male=-0.5, female=1.5), "no probability"),
+    ],
+)
+def test_predictions_of_another_test_part_or_of_no_sense_are_refused(copied, spoil, why):
+    path = copied.folder / PREDICTIONS
+    table = pd.read_parquet(path).reset_index(drop=True)
+    spoil(table).to_parquet(path)
+    with pytest.raises(InputError, match=why) as refused:
+        read_predictions(copied)
+    assert str(path) in str(refused.value)
+
+
+def test_a_cell_trained_for_other_languages_is_refused(params, models, cells):
+    fewer = params.model_copy(update={"locales": ["es", "fr"]})
+    stale = declared_cells(fewer, models=models)[-1]
+    with pytest.raises(InputError, match=r"tells en, es apart .* declares es, fr by"):
+        read_predictions(stale)
+
+
+def test_numbers_that_are_none_are_not_written(tmp_path):
+    for content in ({"loss": np.nan}, [{"loss": np.inf}]):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            write_json(tmp_path / "metrics.json", content)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cells, metrics):
@@ -141,20 +212,22 @@ def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cell
         "spec": cnn("gender/es-spectrogram"),
     }
     assert found["language"]["feat"] == cnn("language/features")
-    assert found["cells"] == {"trained": 4, "skipped": 2, "collapsed": 0}
+    assert found["cells"] == {"trained": 4, "skipped": 2, "failed": 0, "collapsed": 0}
     assert found["clips"] == {"excluded": 9, "put_aside": 1, "converted": 110}
 
 
 def test_the_headline_takes_the_mean_over_the_trained_cells_and_counts_collapsed_ones(cells):
-    names = ["gender/es-features", "gender/en-features", "gender/es-spectrogram"]
+    names = [f"gender/{x}" for x in ("es-features", "en-features", "es-spectrogram")]
+    names.append("gender/en-spectrogram")
     made = [
         {"cnn": {"balanced_accuracy": 0.9, "collapsed": 0}},
         {"cnn": {"balanced_accuracy": 0.5, "collapsed": 1}},
         {"cnn": {"skipped": "no"}},
+        {"cnn": {"failed": "no"}},
     ]
     found = summary.headline({cells[n]: m for n, m in zip(names, made, strict=True)}, [])
     assert found["gender"] == {"feat": 0.7}
-    assert found["cells"] == {"trained": 2, "skipped": 1, "collapsed": 1}
+    assert found["cells"] == {"trained": 2, "skipped": 1, "failed": 1, "collapsed": 1}
 
 
 def index_table(*notes: str) -> pd.DataFrame:
@@ -223,7 +296,7 @@ def test_curves_of_unequal_length_are_an_error(cells, tmp_path):
 
 def test_the_roc_curves_are_those_of_the_two_models_that_have_one(cells):
     cell = cells["gender/es-features"]
-    rows = summary.roc_rows(cell, summary.read_predictions(cell))
+    rows = summary.roc_rows(cell, read_predictions(cell))
     assert list(dict.fromkeys(row["model"] for row in rows)) == ["cnn", "linear"]
     for model in ("cnn", "linear"):
         points = [(row["fpr"], row["tpr"]) for row in rows if row["model"] == model]
@@ -232,7 +305,7 @@ def test_the_roc_curves_are_those_of_the_two_models_that_have_one(cells):
 
 def test_the_confusion_matrix_is_that_of_the_cnn(cells, metrics):
     cell = cells["gender/es-features"]
-    rows = summary.confusion_rows(cell, summary.read_predictions(cell))
+    rows = summary.confusion_rows(cell, read_predictions(cell))
     assert sum(row["clips"] for row in rows) == metrics[cell]["cnn"]["clips"]
     recalls = [row["share"] for row in rows if row["actual"] == row["predicted"]]
     assert np.mean(recalls) == pytest.approx(metrics[cell]["cnn"]["balanced_accuracy"], abs=1e-4)
@@ -279,8 +352,8 @@ def test_the_rows_have_every_field_that_their_plot_reads(cells, path, rows_of):
     assert {"locale", "representation"} <= needed
     task = path.removeprefix("plots/").partition("_")[0]
     for cell in cells.values():
-        if cell.task.name == task and not cell.skipped:
-            for row in rows_of(cell, summary.read_predictions(cell)):
+        if cell.task.name == task and not cell.without_figures:
+            for row in rows_of(cell, read_predictions(cell)):
                 assert needed <= set(row)
                 json.dumps(row, allow_nan=False)
 
@@ -290,6 +363,13 @@ def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
     rows = summary.corpus_rows("es", clip_table("x", ""), index_table(""), aside)
     assert all({spec["x"], spec["y"]} <= set(row) for row in rows)
+
+
+def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(cells, metrics):
+    cell = cells["gender/es-features"]
+    assert {row["reason"] for row in summary.result_rows(cell, metrics[cell])} == {
+        "2 test speakers labelled female: too few to tell"
+    }
 
 
 def test_the_picture_of_the_results_shows_trained_and_skipped_cells(cells, metrics):
@@ -317,10 +397,10 @@ def test_undersampling_is_counted_before_and_after(cells, params, tmp_path):
 
 def test_a_skipped_language_cell_has_nothing_after_undersampling(params, tmp_path):
     few = {("es", "male"): 9, ("en", "male"): 2}
-    cell = summary.declared_cells(params, models=tmp_path / "models")[-1]
+    cell = declared_cells(params, models=tmp_path / "models")[-1]
     split, folders = split_and_arrays(cell.task, params, tmp_path / "arrays", speakers=few)
     line = run_cell(
-        cell.task, split, folders, params, representation="features", label="x", out=cell.folder
+        cell.task, split, folders, params, representation="spectrogram", label="x", out=cell.folder
     )
     assert "skipped" in line
     table = summary.undersampling_table(split, cell)

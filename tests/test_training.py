@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
 import jax
 
 from voicetraits.arrays import Chosen, StoredClips
+from voicetraits.cnn.epochs import LogEpochs
 from voicetraits.cnn.models import GlorotUniform, HalvingPool, build_model
 from voicetraits.cnn.training import (
     Batches,
-    LogEpochs,
     balanced_weights,
     devices_for,
     fit,
@@ -31,6 +32,7 @@ from voicetraits.cnn.training import (
     targets,
 )
 from voicetraits.dataset import TEST, TRAINING, VALIDATION, Part, Scaled, Scaler
+from voicetraits.errors import NotFiniteError
 from voicetraits.params import Train
 from voicetraits.shards import shard_name, write_array
 from voicetraits.tasks import GENDER, language
@@ -456,6 +458,9 @@ class Recorder:
             [validation_data[n][0] for n in range(len(validation_data))]
         )
 
+    def get_weights(self) -> list[np.ndarray]:
+        return []
+
 
 def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watched(
     tmp_path, monkeypatch
@@ -484,6 +489,54 @@ def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, mo
     steps = TRAIN.epochs * len(PARTS[TRAINING].labels) // TRAIN.batch_size
     found = [float(rate(share * steps)) for share in (0, 0.05, 0.1, 0.55, 1)]
     np.testing.assert_allclose(found, [0, 0.0005, 0.001, 0.0005, 0], atol=1e-8)
+
+
+class Watched:
+    """Clips that count how often they are asked for."""
+
+    def __init__(self, arrays: np.ndarray) -> None:
+        self.arrays, self.shape, self.asked = arrays, arrays.shape, 0
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, places: Any) -> np.ndarray:
+        self.asked += 1
+        return self.arrays[places]
+
+
+def spoiled(part: str, value: float) -> dict[str, Part]:
+    """The parts, one of them with inputs that no network takes."""
+    inputs = Watched(np.full_like(PARTS[part].inputs, value))
+    return {**PARTS, part: replace(PARTS[part], inputs=inputs)}
+
+
+def test_training_stops_at_the_first_loss_that_is_no_number(tmp_path):
+    parts = spoiled(TRAINING, np.inf)
+    train = TRAIN.model_copy(update={"steps": 500})
+    with pytest.raises(NotFiniteError, match=r"the training loss is nan.*train\.learning_rate"):
+        fit(GENDER, parts, train, seed=5, label="x", live_folder=tmp_path / "live")
+    assert parts[TRAINING].inputs.asked < 20
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_training(tmp_path):
+    with pytest.raises(NotFiniteError, match="the validation loss is nan"):
+        fit(
+            GENDER,
+            spoiled(VALIDATION, np.inf),
+            TRAIN,
+            seed=5,
+            label="x",
+            live_folder=tmp_path / "live",
+        )
+
+
+def test_weights_that_are_no_numbers_are_no_result(tmp_path, monkeypatch):
+    network = Recorder()
+    network.get_weights = lambda: [np.ones(3), np.array([1, np.nan])]
+    monkeypatch.setattr("voicetraits.cnn.training.build_model", lambda *_, **__: network)
+    with pytest.raises(NotFiniteError, match="weights are not finite"):
+        fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
 
 
 def test_four_languages_are_trained_and_predicted(tmp_path):

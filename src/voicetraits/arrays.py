@@ -88,6 +88,11 @@ class StoredClips:
                 self._read(self._files[files[group[0]]], rows, found, group)
         return found
 
+    def where(self, place: int) -> str:
+        """File and row of a clip."""
+        path = self._files[self._file[place]]
+        return f"row {self._row[place]} of {'/'.join(path.parts[-3:])}"
+
     def _read(self, path: Path, rows: np.ndarray, into: np.ndarray, places: np.ndarray) -> None:
         """Read these rows of one shard to the same places of another array."""
         with path.open("rb") as file:
@@ -128,6 +133,15 @@ def read_clips_arrays(
     stored = StoredClips(index, folders)
     size = math.prod(stored.shape) * np.dtype(np.float32).itemsize
     return stored[:] if size <= budget_gb * 1e9 else stored
+
+
+def not_finite(arrays: Arrays) -> np.ndarray:
+    """Places of the clips that hold a number that is infinite or none at all, ascending."""
+    found = [np.empty(0, dtype=int)]
+    for places, some in chunks(arrays):
+        finite = np.isfinite(some).all(axis=tuple(range(1, some.ndim)))
+        found.append(places.start + np.flatnonzero(~finite))
+    return np.concatenate(found)
 
 
 def chunks(arrays: Arrays) -> Iterator[tuple[slice, np.ndarray]]:

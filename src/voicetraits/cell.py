@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from voicetraits.arrays import StoredClips, read_clips_arrays
+from voicetraits.arrays import StoredClips, not_finite, read_clips_arrays
 from voicetraits.dataset import TEST, TRAINING, encode, prepare, why_not
+from voicetraits.errors import NotFiniteError
 from voicetraits.evaluation import linear_baseline, majority_baseline
 from voicetraits.files import fresh_folder
 from voicetraits.params import Params, Representation
@@ -46,8 +48,9 @@ def run_cell(
         representation: Written to the sidecar.
         label: Name of the cell, for progress lines.
         out: Folder for weights, scaler, sidecar, predictions, the clips used, and dvclive's
-            folder; replaced as a whole. A cell without enough speakers leaves a sidecar that says
-            so and nothing else.
+            folder; replaced as a whole. A cell that is skipped, for want of clips or speakers, or
+            failed, as numbers came out that are none, leaves a sidecar that says so and nothing
+            else.
 
     Returns:
         One line that says what was done.
@@ -59,14 +62,23 @@ def run_cell(
         "extract": params.extract.model_dump(),
         "seed": params.seed,
         "skipped": why_not(clips, task, params.split, by=params.protocol.split_by),
+        "failed": "",
     }
     with fresh_folder(out) as folder:
         if not sidecar["skipped"]:
-            _train(task, clips, folders, params, label=label, folder=folder)
+            try:
+                sidecar["skipped"] = _train(
+                    task, clips, folders, params, label=label, folder=folder
+                )
+            except NotFiniteError as error:
+                sidecar["failed"] = str(error)
+                shutil.rmtree(folder)
+                folder.mkdir()
         text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
         (folder / SIDECAR).write_text(text, encoding="utf-8")
-    if sidecar["skipped"]:
-        return f"{label}: skipped: {sidecar['skipped']}"
+    for status in ("skipped", "failed"):
+        if sidecar[status]:
+            return f"{label}: {status}: {sidecar[status]}"
     return f"{label}: trained and tested"
 
 
@@ -78,16 +90,29 @@ def _train(
     *,
     label: str,
     folder: Path,
-) -> None:
+) -> str:
+    """Fill the folder of a cell; return why it cannot be, or nothing.
+
+    Raises:
+        NotFiniteError: If numbers that go in or come out are none.
+    """
+    stored = StoredClips(clips, folders)
+    if len(broken := not_finite(stored)):
+        raise NotFiniteError(
+            f"{len(broken)} of {len(clips)} clips have arrays with numbers that are not finite, "
+            f"the first in {stored.where(broken[0])}"
+        )
     before = encode(clips.loc[clips["part"] == TRAINING, "label"].to_numpy(), task)
     kept = choose(
         clips,
-        StoredClips(clips, folders),
+        stored,
         task,
         params.protocol,
         selection_clips=params.train.selection_clips,
         seed=params.seed,
     )
+    if lacking := why_not(clips.iloc[kept], task, params.split, by=params.protocol.split_by):
+        return f"undersampling leaves {lacking}"
     # Imported here: a skipped cell need not wait for Keras. After one-sided selection: from the
     # import on, the process keeps the memory that it frees, and the two would add up.
     from voicetraits.cnn.training import fit, predict
@@ -105,12 +130,16 @@ def _train(
         "linear": linear_baseline(training.raw, training.labels, test.raw, seed=params.seed),
         "majority": majority_baseline(before, len(test.labels), classes=len(task.classes)),
     }
+    for name, found in probabilities.items():
+        if not np.isfinite(found).all():
+            raise NotFiniteError(f"predictions of the {name} model are not finite")
     write_table(
         folder / PREDICTIONS,
         pd.concat([_rows(test.clips, name, found, task) for name, found in probabilities.items()]),
     )
     used = pd.concat([part.clips for part in parts.values()])
     write_table(folder / USED, used[["clip", "locale", "speaker", "gender", "label", "part"]])
+    return ""
 
 
 def _rows(clips: pd.DataFrame, model: str, probabilities: np.ndarray, task: Task) -> pd.DataFrame:

@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from voicetraits.cells import MODELS, WITHOUT_FIGURES, Cell, declared_cells
 from voicetraits.download import download, next_command, parse_wanted
 from voicetraits.errors import InputError
+from voicetraits.evaluation import too_few_speakers
 from voicetraits.params import load_params
-from voicetraits.summary import Cell, declared_cells
 
 _HEADER = """\
 | task | locale | representation | CNN balanced accuracy (95 % interval) | CNN ROC AUC or macro F1 \
@@ -65,26 +67,45 @@ def results_table(root: Path) -> str:
 
     Args:
         root: The repository; params.yaml says which cells, metrics/ holds their figures.
+
+    Raises:
+        InputError: If a cell has no metrics.
     """
     cells = declared_cells(load_params(root / "params.yaml"), models=root / "models")
     return "\n".join([_HEADER, *(_row(cell, root / "metrics") for cell in cells)])
 
 
 def _row(cell: Cell, metrics: Path) -> str:
-    cnn, linear, majority = (
-        json.loads((metrics / cell.task.name / cell.name / f"{model}.json").read_text("utf-8"))
-        for model in ("cnn", "linear", "majority")
-    )
+    folder = metrics / cell.task.name / cell.name
+    cnn, linear, majority = (_read(folder / f"{model}.json") for model in MODELS)
     columns = [cell.task.name, cell.locale, cell.representation]
-    if "skipped" in cnn:
-        columns += [f"skipped: {cnn['skipped']}", "", "", ""]
-    else:
-        note = " (collapsed: one class for everything)" if cnn["collapsed"] else ""
-        score = cnn["roc_auc"] if cell.task.binary else cnn["macro_f1"]
-        columns += [
-            f"{cnn['balanced_accuracy']:.2f} ({cnn['low']:.2f}–{cnn['high']:.2f}){note}",  # noqa: RUF001
-            f"{score:.2f}",
-            f"{linear['balanced_accuracy']:.2f}",
-            f"{majority['balanced_accuracy']:.2f}",
-        ]
+    if reason := next((f"{name}: {cnn[name]}" for name in WITHOUT_FIGURES if name in cnn), ""):
+        return f"| {' | '.join([*columns, reason, '', '', ''])} |"
+    value = f"{cnn['balanced_accuracy']:.2f} ({cnn['low']:.2f}–{cnn['high']:.2f})"  # noqa: RUF001
+    notes = [
+        "collapsed: one class for everything" if cnn["collapsed"] else "",
+        too_few_speakers(cnn["speakers_by_class"], cell.task),
+    ]
+    score = cnn["roc_auc"] if cell.task.binary else cnn["macro_f1"]
+    columns += [
+        ", ".join([value, *filter(None, notes)]),
+        f"{score:.2f}",
+        f"{linear['balanced_accuracy']:.2f}",
+        f"{majority['balanced_accuracy']:.2f}",
+    ]
     return f"| {' | '.join(columns)} |"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Metrics of one model.
+
+    Raises:
+        InputError: If there are none, or they are those of an earlier version.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no results to read ({error}); run `make repro`") from error
+    if not found.keys() & {"speakers_by_class", *WITHOUT_FIGURES}:
+        raise InputError(f"{path}: results of an earlier version; run `make repro`")
+    return found

@@ -1,5 +1,9 @@
-"""The one kind of error whose message alone is shown to the user."""
+"""The errors whose message alone is shown to the user."""
 
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message names it and the remedy."""
+
+
+class NotFiniteError(ArithmeticError):
+    """Numbers came out infinite or as none at all, so that a cell has no result; says which."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from voicetraits.arrays import Arrays, chunks
 from voicetraits.tasks import Task
 
+# Test speakers of each class that a cell needs for its figures to say something: of fewer, each
+# moves the recall by more than ten points.
+ENOUGH_SPEAKERS = 10
 # Of a probability in the log loss, so that one sure mistake does not make it infinite.
 _EPSILON = 1e-7
 
@@ -22,7 +27,12 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, task: Task) -> dict[s
 
     Returns:
         Metric name to value, rounded to 4 digits. Loss is the mean cross-entropy in nats.
+
+    Raises:
+        ValueError: If a class has no clips: the figures would be those of the others alone.
     """
+    if lacking := sorted(set(range(len(task.classes))) - set(labels.tolist())):
+        raise ValueError(f"no clips of {', '.join(task.classes[label] for label in lacking)}")
     from sklearn import metrics
 
     predicted = probabilities.argmax(axis=1)
@@ -83,6 +93,33 @@ def balanced_accuracy_interval(
         recalls.append(right[drawn].sum(axis=1) / clips[drawn].sum(axis=1))
     low, high = np.percentile(np.mean(recalls, axis=0), [2.5, 97.5])
     return round(float(low), 4), round(float(high), 4)
+
+
+def speakers_by_class(labels: np.ndarray, speakers: np.ndarray, task: Task) -> dict[str, int]:
+    """Number of speakers with a clip of each class.
+
+    Args:
+        labels: Class numbers, shape (clips,).
+        speakers: Speaker of each clip, shape (clips,).
+        task: The task, for its classes.
+    """
+    return {
+        name: len(np.unique(speakers[labels == number])) for number, name in enumerate(task.classes)
+    }
+
+
+def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
+    """Which class has fewer test speakers than ENOUGH_SPEAKERS; empty where none has.
+
+    Args:
+        counts: From `speakers_by_class`.
+        task: The task.
+    """
+    name = min(counts, key=lambda name: counts[name])
+    if counts[name] >= ENOUGH_SPEAKERS:
+        return ""
+    which = f"labelled {name}" if task.binary else f"of {name}"
+    return f"{counts[name]} test speakers {which}: too few to tell"
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, task: Task) -> list[dict[str, object]]:

@@ -47,14 +47,15 @@ def results(rows: pd.DataFrame, *, languages: int) -> Figure:
     Args:
         rows: One row per cell and model, in the order to be shown: task ("gender" or "language"),
             cell ("es-features"; for language "features"), model ("cnn", "linear" or "majority"),
-            value, low, high (the 95 % interval), status ("ok" or "skipped"), reason. One row is
-            enough for a skipped cell.
+            value, low, high (the 95 % interval), status ("ok", "skipped" or "failed"), reason (why
+            there are no values, or, of an "ok" cell, why they say little). One row is enough for a
+            cell without values.
         languages: Number of classes of the language task; chance is one in that number.
 
     Returns:
         A panel per task with its chance line, and the values at the right.
     """
-    rows = rows.reindex(columns=_FIELDS)  # skipped cells alone bring no values
+    rows = rows.reindex(columns=_FIELDS)  # cells without values may be alone
     chances = {"gender": 0.5, "language": 1 / languages}
     tasks = [task for task in chances if rows["task"].eq(task).any()]
     if not tasks:
@@ -85,8 +86,15 @@ def _verdict(task: str, rows: pd.DataFrame, chance: float) -> str:
     cnn = rows[rows["model"].eq("cnn") & rows["status"].eq("ok")]
     if cnn.empty:
         return f"{task.capitalize()}: no cell could be trained"
-    better = int((cnn["low"] > chance).sum())
-    return f"{task.capitalize()}: CNN better than chance in {better} of {len(cnn)} cells"
+    tells = cnn[cnn["reason"].eq("")]
+    too_few = len(cnn) - len(tells)
+    if tells.empty:
+        return (
+            f"{task.capitalize()}: too few test speakers to tell, in {too_few} of {too_few} cells"
+        )
+    above = int((tells["low"] > chance).sum())
+    said = f"{task.capitalize()}: interval of the CNN above chance in {above} of {len(tells)} cells"
+    return said + (f"; {too_few} with too few speakers to tell" if too_few else "")
 
 
 def _forest(axes: Axes, rows: pd.DataFrame, cells: list[str], *, chance: float) -> None:
@@ -106,8 +114,8 @@ def _forest(axes: Axes, rows: pd.DataFrame, cells: list[str], *, chance: float) 
         if locales.index(locale) == row:
             axes.text(-0.27, row, locale, weight="bold", size=12, va="center", transform=beside)
         of_cell = rows[rows["cell"].eq(cell)]
-        if of_cell["status"].eq("skipped").any():
-            reason = f"skipped: {of_cell['reason'].iloc[0]}"
+        if (status := of_cell["status"].iloc[0]) != "ok":
+            reason = f"{status}: {of_cell['reason'].iloc[0]}"
             box = {"facecolor": band, "edgecolor": "none", "pad": 1}
             axes.text(0.02, row, reason, color=GREY, va="center", transform=beside, bbox=box)
         else:

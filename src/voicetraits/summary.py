@@ -1,101 +1,27 @@
-"""Gather every cell's predictions and epochs into the tables that DVC shows and compares.
-
-Only the cells that params.yaml declares are read, whatever else an earlier run left behind.
-"""
+"""Gather every cell's predictions and epochs into the tables that DVC shows and compares."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from voicetraits.cell import LIVE, PREDICTIONS, SIDECAR, USED
-from voicetraits.dataset import TRAINING, VALIDATION, encode
+from voicetraits.cell import LIVE, USED
+from voicetraits.cells import MODELS, WITHOUT_FIGURES, Cell, Predictions, Row
+from voicetraits.dataset import TRAINING, VALIDATION
 from voicetraits.evaluation import (
     balanced_accuracy_interval,
     collapsed,
     confusion,
     figures,
     roc_points,
+    speakers_by_class,
+    too_few_speakers,
 )
-from voicetraits.params import Params
-from voicetraits.tasks import GENDER, Task, language
 
-MODELS = ("cnn", "linear", "majority")
 # In the headline, whose names are the columns of `dvc exp show`: it must fit into a terminal.
 _SHORT = {"features": "feat", "spectrogram": "spec"}
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the experiment and where its results are.
-
-    Attributes:
-        task: The task.
-        name: "es-features" for gender, "features" for language.
-        locale: A locale, or "all" for language.
-        representation: "features" or "spectrogram".
-        folder: What the training stage wrote.
-    """
-
-    task: Task
-    name: str
-    locale: str
-    representation: str
-    folder: Path
-
-    @property
-    def skipped(self) -> str:
-        """Why the cell was not trained; empty when it was."""
-        return json.loads((self.folder / SIDECAR).read_text(encoding="utf-8"))["skipped"]
-
-    @property
-    def place(self) -> Row:
-        """The columns that say which cell a row belongs to."""
-        return {"cell": self.name, "locale": self.locale, "representation": self.representation}
-
-
-class Predictions(NamedTuple):
-    """What one model makes of the test part of a cell."""
-
-    labels: np.ndarray  # (clips,), class numbers
-    probabilities: np.ndarray  # (clips, classes)
-    speakers: np.ndarray  # (clips,), hashes
-
-
-def declared_cells(params: Params, *, models: Path) -> list[Cell]:
-    """The cells that params.yaml declares, in the order they are shown in."""
-    cells = [
-        Cell(GENDER, f"{locale}-{name}", locale, name, models / "gender" / f"{locale}-{name}")
-        for locale in params.locales
-        for name in params.representations
-    ]
-    task = language(params.locales)
-    return cells + [
-        Cell(task, name, "all", name, models / "language" / name) for name in params.representations
-    ]
-
-
-def read_predictions(cell: Cell) -> dict[str, Predictions]:
-    """Predictions of every model of a cell by its name; none where the cell was skipped."""
-    if cell.skipped:
-        return {}
-    table = pd.read_parquet(cell.folder / PREDICTIONS)
-    found = {}
-    for model in MODELS:
-        rows = table[table["model"] == model]
-        found[model] = Predictions(
-            encode(rows["label"].to_numpy(), cell.task),
-            rows[list(cell.task.classes)].to_numpy(),
-            rows["speaker"].to_numpy(),
-        )
-    return found
 
 
 def cell_metrics(
@@ -110,11 +36,12 @@ def cell_metrics(
 
     Returns:
         Model name to its metrics. `low` and `high` bound the balanced accuracy with 95 %
-        confidence; `clips` and `speakers` count the test part; `collapsed` is 1 for a model that
-        gives one class for everything. A skipped cell has the reason in place of metrics.
+        confidence; `clips`, `speakers` and `speakers_by_class` count the test part; `collapsed` is
+        1 for a model that gives one class for everything. A cell without figures has the reason in
+        place of metrics, as `skipped` or `failed`.
     """
-    if reason := cell.skipped:
-        return {model: {"skipped": reason} for model in MODELS}
+    if reason := cell.without_figures:
+        return dict.fromkeys(MODELS, reason)
     found: dict[str, Row] = {}
     for model, (labels, probabilities, speakers) in predictions.items():
         metrics: Row = dict(figures(labels, probabilities, cell.task))
@@ -122,6 +49,7 @@ def cell_metrics(
             labels, probabilities.argmax(axis=1), speakers, cell.task, seed=seed
         )
         metrics["clips"], metrics["speakers"] = len(labels), len(np.unique(speakers))
+        metrics["speakers_by_class"] = speakers_by_class(labels, speakers, cell.task)
         metrics["collapsed"] = int(collapsed(probabilities))
         found[model] = metrics
     return found
@@ -141,7 +69,7 @@ def headline(metrics: Mapping[Cell, dict[str, Row]], corpus: list[Row]) -> Row:
     found: dict[str, dict[str, list[float]]] = {}
     cnns = {cell: models["cnn"] for cell, models in metrics.items()}
     for cell, cnn in cnns.items():
-        if "skipped" not in cnn:
+        if "balanced_accuracy" in cnn:
             short = _SHORT[cell.representation]
             values = found.setdefault(cell.task.name, {}).setdefault(short, [])
             values.append(cnn["balanced_accuracy"])
@@ -150,8 +78,8 @@ def headline(metrics: Mapping[Cell, dict[str, Row]], corpus: list[Row]) -> Row:
         for task, means in found.items()
     }
     summary["cells"] = {
-        "trained": sum("skipped" not in cnn for cnn in cnns.values()),
-        "skipped": sum("skipped" in cnn for cnn in cnns.values()),
+        "trained": sum("balanced_accuracy" in cnn for cnn in cnns.values()),
+        **{status: sum(status in cnn for cnn in cnns.values()) for status in WITHOUT_FIGURES},
         "collapsed": sum(cnn.get("collapsed", 0) for cnn in cnns.values()),
     }
     summary["clips"] = {
@@ -234,8 +162,8 @@ def confusion_rows(cell: Cell, predictions: Mapping[str, Predictions]) -> list[R
 def result_rows(cell: Cell, metrics: dict[str, Row]) -> list[Row]:
     """Balanced accuracy of every model of a cell, as the results picture wants it."""
     place = {"task": cell.task.name, "cell": cell.name}
-    if reason := cell.skipped:
-        return [{**place, "model": "cnn", "status": "skipped", "reason": reason}]
+    for status, reason in cell.without_figures.items():
+        return [{**place, "model": "cnn", "status": status, "reason": reason}]
     return [
         {
             **place,
@@ -244,7 +172,7 @@ def result_rows(cell: Cell, metrics: dict[str, Row]) -> list[Row]:
             "low": found["low"],
             "high": found["high"],
             "status": "ok",
-            "reason": "",
+            "reason": too_few_speakers(found["speakers_by_class"], cell.task),
         }
         for model, found in metrics.items()
     ]
@@ -255,12 +183,12 @@ def undersampling_table(split: pd.DataFrame, cell: Cell) -> pd.DataFrame:
 
     Args:
         split: Split table of the language task.
-        cell: A language cell; one that was skipped has nothing after undersampling.
+        cell: A language cell; one without figures has nothing after undersampling.
 
     Returns:
         Columns locale, gender ("unlabelled" where blank), stage, clips, speakers.
     """
-    used = split.iloc[:0] if cell.skipped else pd.read_parquet(cell.folder / USED)
+    used = split.iloc[:0] if cell.without_figures else pd.read_parquet(cell.folder / USED)
     counted = []
     for stage, table in (("before", split), ("after", used)):
         gender = table["gender"].replace("", "unlabelled")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
 import jax
 
 from voicetraits.arrays import Arrays
+from voicetraits.cnn.epochs import LogEpochs, StopWhereNotFinite
 from voicetraits.cnn.models import build_model
 from voicetraits.dataset import TRAINING, VALIDATION, Part
-from voicetraits.errors import InputError
+from voicetraits.errors import InputError, NotFiniteError
 from voicetraits.params import Train
 from voicetraits.tasks import Task
-
-_EPOCHS_BETWEEN_LINES = 5  # of progress, when piped
 
 
 class Batches(keras.utils.PyDataset):
@@ -91,39 +89,6 @@ class Batches(keras.utils.PyDataset):
         return inputs, targets, weights
 
 
-class LogEpochs(keras.callbacks.Callback):
-    """Hand every epoch's figures to dvclive, and say now and then how far the training is."""
-
-    def __init__(self, live: Any, *, label: str, epochs: int) -> None:
-        super().__init__()
-        self._live, self._label, self._epochs = live, label, epochs
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Log one epoch."""
-        figures = {
-            f"{VALIDATION if name.startswith('val_') else TRAINING}/{name.removeprefix('val_')}": (
-                round(float(value), 4)
-            )
-            for name, value in (logs or {}).items()
-        }
-        for name, value in figures.items():
-            self._live.log_metric(name, value)
-        self._live.next_step()
-        line = (
-            f"{self._label}: epoch {epoch + 1} of at most {self._epochs}, "
-            f"validation loss {figures[f'{VALIDATION}/loss']:.3f}"
-        )
-        if sys.stderr.isatty():
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
-        elif (epoch + 1) % _EPOCHS_BETWEEN_LINES == 0:
-            print(line, file=sys.stderr, flush=True)
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Leave the line of the last epoch standing."""
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
-
-
 def devices_for(batch_size: int) -> int:
     """Number of devices (GPUs, or the one CPU) that every batch is shared by.
 
@@ -160,6 +125,7 @@ def fit(
 
     Raises:
         InputError: See `devices_for`.
+        NotFiniteError: If a loss or a weight is infinite or no number.
     """
     from dvclive import Live
 
@@ -199,14 +165,21 @@ def fit(
         restore_best_weights=True,
     )
     with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
-        model.fit(
-            batches[TRAINING],
-            validation_data=batches[VALIDATION],
-            epochs=train.epochs,
-            callbacks=[LogEpochs(live, label=label, epochs=train.epochs), early_stopping],
-            verbose=0,
-            shuffle=False,
-        )
+        log = LogEpochs(live, label=label, epochs=train.epochs)
+        try:
+            model.fit(
+                batches[TRAINING],
+                validation_data=batches[VALIDATION],
+                epochs=train.epochs,
+                callbacks=[StopWhereNotFinite(), log, early_stopping],
+                verbose=0,
+                shuffle=False,
+            )
+        except NotFiniteError:
+            log.on_train_end()
+            raise
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise NotFiniteError("weights are not finite; a smaller train.learning_rate may help")
     return model
 
 
