@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import load_yaml
 
 from voicetraits.params import ParamsError, load_params
 
@@ -24,6 +25,20 @@ def edited(tmp_path):
             place[key] = value
         path = tmp_path / "params.yaml"
         path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def written_as(tmp_path):
+    """A function that writes the committed params.yaml with a key of `train` in these letters."""
+
+    def write(key, text):
+        lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+        changed = [f"  {key}: {text}\n" if f"  {key}: " in line else line for line in lines]
+        path = tmp_path / "params.yaml"
+        path.write_text("".join(changed), encoding="utf-8")
         return path
 
     return write
@@ -54,7 +69,17 @@ def test_an_unknown_section_is_refused_with_the_nearest_name(edited):
     ("key", "value", "allowed"),
     [
         ("split__test", 1.4, "less than 1"),
-        ("split__test", "0.3", "valid number"),
+        ("split__test", "0,3", "valid number"),
+        ("split__test", "30 %", "valid number"),
+        ("split__test", "nan", "valid number"),
+        ("split__test", True, "valid number"),
+        ("train__epochs", "six", "valid integer"),
+        ("train__epochs", "1e-1", "valid integer"),
+        ("train__epochs", "1e999", "valid integer"),
+        ("train__epochs", True, "valid integer"),
+        ("train__epochs", "-3", "greater than or equal to 1"),
+        ("train__learning_rate", ".", "valid number"),
+        ("train__learning_rate", "1e999", "finite number"),
         ("train__epochs", 0, "greater than or equal to 1"),
         ("train__epochs", 2.5, "valid integer"),
         ("train__selection_clips", 0, "greater than or equal to 1"),
@@ -75,6 +100,82 @@ def test_an_impossible_value_is_refused_with_key_value_and_what_is_allowed(
     message = str(refused.value)
     assert key.replace("__", ".") in message
     assert allowed in message
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1e-5", 0.00001),
+        ("1E-5", 0.00001),
+        ("1e-05", 0.00001),
+        ("'1e-5'", 0.00001),
+        ('"0.001"', 0.001),
+        ("2e-3", 0.002),
+        ("2.e-3", 0.002),
+        ("+2e-3", 0.002),
+        (".5", 0.5),
+        ("'.5'", 0.5),
+        ("1.", 1.0),
+        ("1", 1.0),
+        ("' 0.5 '", 0.5),
+    ],
+)
+def test_a_number_can_be_written_as_people_write_it(written_as, written, meant):
+    assert load_params(written_as("learning_rate", written)).train.learning_rate == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1e4", 10_000),
+        ("1E+4", 10_000),
+        ("10000.0", 10_000),
+        ("10_000", 10_000),
+        ("'10_000'", 10_000),
+        ("'10000'", 10_000),
+        ("1_0e3", 10_000),
+        ("'12345678901234567'", 12345678901234567),
+    ],
+)
+def test_a_whole_number_can_be_written_as_people_write_it(written_as, written, meant):
+    found = load_params(written_as("selection_clips", written)).train.selection_clips
+    assert (found, type(found)) == (meant, int)
+
+
+def test_the_numbers_of_speakers_can_be_written_so_too(edited):
+    params = load_params(edited(sample__speakers={"es": "1e2", "en": 20.0}))
+    assert params.sample.speakers == {"es": 100, "en": 20}
+
+
+@pytest.mark.parametrize("written", ["1e-5", "0.0001", "'1e-5'", "1e-05", "2e-3", ".5", "1_0e-3"])
+def test_dvc_records_the_number_that_is_read(written_as, written):
+    path = written_as("learning_rate", written)
+    recorded = load_yaml(str(path))["train"]["learning_rate"]
+    assert float(recorded) == load_params(path).train.learning_rate
+
+
+@pytest.mark.parametrize("name", ["no", "on", "yes", "off"])
+def test_a_language_is_no_truth_value(written_as, name):
+    path = written_as("patience", "3")
+    path.write_text(path.read_text(encoding="utf-8").replace("  - es\n", f"  - {name}\n"))
+    assert load_params(path).locales[0] == name
+
+
+def test_a_key_that_is_there_twice_is_refused(written_as):
+    with pytest.raises(ParamsError, match="cannot be read"):
+        load_params(written_as("epochs", "3\n  epochs: 4"))
+
+
+@pytest.mark.parametrize("value", [["old"], 123, 1.5, True, None, {"a": "b"}])
+def test_a_text_that_was_taken_for_something_else_is_refused_with_how_to_quote_it(edited, value):
+    with pytest.raises(ParamsError) as refused:
+        load_params(edited(corpus__path=value))
+    assert str(refused.value).endswith("""-S 'corpus.path="..."'""")
+
+
+def test_a_list_that_was_taken_for_a_text_is_refused_with_how_to_write_it(edited):
+    with pytest.raises(ParamsError, match=r"-S 'locales=\[..., ...\]'$"):
+        load_params(edited(locales="es"))
 
 
 def test_values_that_contradict_each_other_are_refused(edited):

@@ -7,27 +7,57 @@ before any work, whichever stage comes first.
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     model_validator,
 )
+from ruamel.yaml import YAML, YAMLError
 
 from voicetraits.errors import InputError
 
+# As people write numbers, and as YAML and the grammar of `-S` do not always understand them.
+_NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?")
+
+
+def _number(value: Any) -> Any:
+    """Text that is a number as that number; all else as it is."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value.replace("_", ""))
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """The same, and a number without a fraction as an integer: `-S` makes a float of 1e4."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    value = _number(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _native(path: str) -> str:
+    """A path in the form that Python has it in, also where the locale is not UTF-8."""
+    return os.fsdecode(path.encode("utf-8"))
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Representation = Literal["features", "spectrogram"]
 Engine = Literal["fast", "pyaudioanalysis"]
 # Locale names become file names and DVC stage names.
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
+Count = Annotated[Whole, Field(ge=1)]
 
 
 class ParamsError(InputError):
@@ -35,7 +65,7 @@ class ParamsError(InputError):
 
 
 class Section(BaseModel):
-    """A part of params.yaml: no unknown keys, no silent conversions, read-only."""
+    """A part of params.yaml: no unknown keys, nothing but text taken for a number, read-only."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -43,10 +73,10 @@ class Section(BaseModel):
 class Sample(Section):
     """The synthetic corpus."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[Whole, Field(ge=0)]
     speakers: dict[Locale, Count]
     female: Share
-    unlabelled: Annotated[float, Field(ge=0, le=1)]
+    unlabelled: Annotated[Number, Field(ge=0, le=1)]
     clips_min: Count
     clips_max: Count
 
@@ -60,7 +90,7 @@ class Sample(Section):
 class Corpus(Section):
     """Where the Common Voice archives or folders are, and whose split is used."""
 
-    path: Annotated[str, StringConstraints(min_length=1)]
+    path: Annotated[str, StringConstraints(min_length=1), AfterValidator(_native)]
     ending: Literal[".tar.gz", ".tar", ""]
     splits: Literal["ours", "common_voice"]
 
@@ -75,8 +105,8 @@ class Select(Section):
 class Clip(Section):
     """The one format that every clip is brought to."""
 
-    sample_rate: Annotated[int, Field(ge=8000, le=48000)]
-    seconds: Annotated[float, Field(ge=0.5, le=60)]
+    sample_rate: Annotated[Whole, Field(ge=8000, le=48000)]
+    seconds: Annotated[Number, Field(ge=0.5, le=60)]
 
     @property
     def samples(self) -> int:
@@ -87,9 +117,9 @@ class Clip(Section):
 class Extract(Section):
     """The analysis windows of both representations."""
 
-    window: Annotated[float, Field(ge=0.01, le=0.5)]
+    window: Annotated[Number, Field(ge=0.01, le=0.5)]
     # Four poolings halve the frames four times: fewer than 16 leave nothing.
-    frames: Annotated[int, Field(ge=16, le=1024)]
+    frames: Annotated[Whole, Field(ge=16, le=1024)]
     engine: Engine
 
 
@@ -99,7 +129,7 @@ class Split(Section):
     test: Share
     validation: Share
     # One each for training, validation and test.
-    min_speakers: Annotated[int, Field(ge=3)]
+    min_speakers: Annotated[Whole, Field(ge=3)]
 
 
 class Protocol(Section):
@@ -115,18 +145,18 @@ class Train(Section):
 
     epochs: Count
     steps: Count
-    batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
-    warmup: Annotated[int, Field(ge=0)]
+    batch_size: Annotated[Whole, Field(ge=2)]
+    learning_rate: Annotated[Number, Field(gt=0, le=1)]
+    warmup: Annotated[Whole, Field(ge=0)]
     patience: Count
     selection_clips: Count
-    memory_budget_gb: Annotated[float, Field(ge=0)]
+    memory_budget_gb: Annotated[Number, Field(ge=0)]
 
 
 class Params(Section):
     """The whole of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
     locales: Annotated[list[Locale], Field(min_length=1)]
     representations: Annotated[list[Representation], Field(min_length=1)]
     sample: Sample
@@ -162,16 +192,23 @@ class Params(Section):
         return (self.clip.samples - self.window) // (self.extract.frames - 1)
 
 
+# Where DVC's grammar of `-S` may have made something else of what was meant.
+_HINTS = {
+    "string_type": "; with -S, write a text in two pairs of quotes: -S '{}=\"...\"'",
+    "list_type": "; with -S, write a list in brackets and quotes: -S '{}=[..., ...]'",
+}
+
+
 def load_params(path: str | Path = "params.yaml") -> Params:
-    """Read and validate params.yaml.
+    """Read and validate params.yaml, by the YAML that DVC reads it by.
 
     Raises:
         ParamsError: If the file is missing, is not YAML, holds an unknown key or an impossible
             value. The message has one line per problem with the key, the value and what is allowed.
     """
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raw = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError) as error:
         raise ParamsError(f"{path}: cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise ParamsError(f"{path}: expected sections, found {type(raw).__name__}")
@@ -196,9 +233,10 @@ def _explain(problem: Any, raw: dict[str, Any]) -> str:
     allowed = problem["msg"].removeprefix("Value error, ")
     if not location:
         return allowed
+    hint = _HINTS.get(problem["type"], "").format(key)
     if isinstance(problem["input"], dict):
-        return f"{key}: {allowed}"
-    return f"{key} = {problem['input']!r} is not possible: {allowed}"
+        return f"{key}: {allowed}{hint}"
+    return f"{key} = {problem['input']!r} is not possible: {allowed}{hint}"
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
