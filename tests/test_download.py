@@ -244,12 +244,20 @@ def test_the_next_command_names_no_locales_when_every_one_is_there(collective, c
     assert "-S corpus.path=data/common_voice summarise explore\n" in capsys.readouterr().out
 
 
+def test_a_folder_that_dvc_cannot_be_told_is_refused_before_the_download(collective, tmp_path):
+    collective.publish("new")
+    with pytest.raises(SystemExit, match=r"error: '.*a\\nb': a folder that DVC cannot be told"):
+        main(["download", "es", "--folder", str(tmp_path / "a\nb")])
+    assert not collective.asked
+    assert not (tmp_path / "a\nb").exists()
+
+
 def test_a_dataset_can_be_named_and_the_folder_chosen(collective, capsys):
     collective.publish("cm1", "en-GB", name="British English")
     main(["download", "en=cm1", "--folder", "my archives"])
     assert folder_bytes(Path("my archives")) == {"en.tar.gz": ARCHIVE}
     assert collective.count("GET /api/datasets?") == 0
-    assert "-S 'corpus.path=my archives' -S 'locales=[en]'" in capsys.readouterr().out
+    assert """-S 'corpus.path="my archives"' -S 'locales=[en]'""" in capsys.readouterr().out
 
 
 def test_an_archive_that_is_there_and_whole_is_not_fetched_again(collective, capsys):

@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,10 @@ from voicetraits.progress import open_with_progress
 TERMS = f"""\
 Terms of Common Voice: do not try to find out who a speaker is, and do not re-host or re-share the
 archives or their clips. All terms: on the page of each dataset, and at {SITE}/terms/consumers"""
+# What Hydra's grammar takes as it is; in quotes, it takes everything.
+_BARE = re.compile(r"/?[a-z_][\w.-]*(/[\w.-]+)*", re.ASCII | re.IGNORECASE)
+_NO_TEXT = {"true", "false", "null", "nan", "inf"}
+_UNUSUAL = {"Cc", "Cs", "Zl", "Zp"}  # control characters, no UTF-8, ends of lines and paragraphs
 _DATASET = re.compile(r"[\w-][\w.-]*")
 
 
@@ -51,12 +56,10 @@ def parse_wanted(arguments: Sequence[str]) -> dict[str, str | None]:
     wanted: dict[str, str | None] = {}
     for argument in arguments:
         locale, equals, dataset = argument.partition("=")
-        try:
-            TypeAdapter(Locale).validate_python(locale)
-        except ValidationError:
+        if not _is_locale(locale):
             raise FetchError(
                 f"{argument}: {locale!r} is no locale of Common Voice, such as es or zh-TW"
-            ) from None
+            )
         if equals and not _DATASET.fullmatch(dataset):
             raise FetchError(
                 f"{argument}: {dataset!r} is no id of a dataset; it is the last part of the "
@@ -80,10 +83,11 @@ def download(wanted: dict[str, str | None], folder: Path) -> None:
         folder: Made if it is missing.
 
     Raises:
-        FetchError: If the client or the key is missing, a release cannot be found or may not
-            be fetched, the disk is too small, another file is in the way, the connection breaks,
-            or what came is not what the catalogue announced.
+        FetchError: If the folder is none for `require_usable`, the client or the key is missing,
+            a release cannot be found or may not be fetched, the disk is too small, another file is
+            in the way, the connection breaks, or what came is not what the catalogue announced.
     """
+    require_usable(folder)
     client = client_with_key()
     releases = [find_release(client, locale, dataset) for locale, dataset in wanted.items()]
     missing = [release for release in releases if not _is_there(release, folder)]
@@ -98,18 +102,54 @@ def download(wanted: dict[str, str | None], folder: Path) -> None:
         _fetch(client, release, folder)
 
 
+def require_usable(folder: Path) -> None:
+    """See that a folder can be named to `dvc exp run -S`, and in params.yaml.
+
+    Raises:
+        FetchError: If its name has line breaks or other control characters, bytes that are no
+            UTF-8, or what is a reference there.
+    """
+    name = str(folder)
+    if "${" in name or name == "???" or any(unicodedata.category(c) in _UNUSUAL for c in name):
+        raise FetchError(
+            f"{name!r}: a folder that DVC cannot be told, as the name has control characters, "
+            "bytes that are no UTF-8, ${ or nothing but ???; choose another"
+        )
+
+
 def next_command(folder: Path, configured: Sequence[str]) -> str:
     """What to type to run the pipeline on the archives of a folder.
 
     Args:
-        folder: Of the archives.
+        folder: Of the archives; see `require_usable`.
         configured: `locales` of params.yaml; named in the command where some have no archive.
     """
-    there = sorted(path.name.removesuffix(".tar.gz") for path in folder.glob("[!.]*.tar.gz"))
-    options = ["-S", shlex.quote(f"corpus.path={folder}")]
+    names = sorted(path.name.removesuffix(".tar.gz") for path in folder.glob("[!.]*.tar.gz"))
+    there = [name for name in names if _is_locale(name)]
+    options = ["-S", shlex.quote(f"corpus.path={_in_hydra(str(folder))}")]
     if not set(configured) <= set(there):
-        options += ["-S", shlex.quote(f"locales=[{','.join(there)}]")]
+        options += ["-S", shlex.quote(f"locales=[{','.join(map(_in_hydra, there))}]")]
     return f"dvc exp run {' '.join(options)} summarise explore"
+
+
+def _in_hydra(text: str) -> str:
+    """A text in the grammar of `dvc exp run -S`, which is Hydra's.
+
+    Source: https://hydra.cc/docs/advanced/override_grammar/basic/#quoted-values
+    """
+    if _BARE.fullmatch(text) and text.lower() not in _NO_TEXT:
+        return text
+    # Backslashes before a quote are doubled, those before the last quote included.
+    doubled = re.sub(r'(\\+)(?="|$)', r"\1\1", text)
+    return '"' + doubled.replace('"', r"\"") + '"'
+
+
+def _is_locale(name: str) -> bool:
+    try:
+        TypeAdapter(Locale).validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def _is_there(release: Release, folder: Path) -> bool:
