@@ -87,7 +87,7 @@ def report(name: str, comparisons: dict[str, dict[str, Any]]) -> None:
         comparisons: By title, what `compare` returned.
     """
     path = RESULTS / f"{name}.json"
-    earlier = json.loads(path.read_text()) if path.exists() else {"comparisons": {}}
+    earlier = json.loads(path.read_text("utf-8")) if path.exists() else {"comparisons": {}}
     for title, now in comparisons.items():
         then = earlier["comparisons"].get(title)
         print(f"{title}, {now['unit']}")
@@ -104,13 +104,13 @@ def report(name: str, comparisons: dict[str, dict[str, Any]]) -> None:
         print(f"  then: on {earlier['machine']}")
     path.parent.mkdir(exist_ok=True)
     content = {"machine": machine(), "comparisons": comparisons}
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def machine() -> str:
     """The processor's name, as far as the system tells."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text("utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else f"{platform.system()} {platform.machine()}"
 

@@ -65,7 +65,7 @@ def main() -> None:
             found[str(size)] = {"archives_mb": round(megabytes), "stages": _measure(clone)}
             print(_table(size, found[str(size)]), flush=True)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "clips": found}, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "clips": found}, indent=2) + "\n", "utf-8")
 
 
 def _blow_up(folder: Path, locale: str, clips: int) -> int:
@@ -112,13 +112,13 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _set_params(clone: Path, corpus: Path) -> None:
     path = clone / "params.yaml"
-    params = yaml.safe_load(path.read_text())
+    params = yaml.safe_load(path.read_text("utf-8"))
     params["locales"] = list(LOCALES)
     params["corpus"]["path"] = str(corpus)
     params["select"] = {"clips_per_speaker": 10**9, "clips_per_locale": 10**9}
     params["representations"] = ["features"]  # the spectrogram has the same shape
     params["train"]["epochs"] = 1
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    path.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
 
 
 def _commands(params: Params) -> Iterator[tuple[str, str]]:
@@ -174,7 +174,7 @@ def _run(arguments: list[str], folder: Path) -> tuple[float, float, float]:
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     status, cpu, wall, peak = launched.stderr.splitlines()[-1].split()

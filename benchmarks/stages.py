@@ -26,7 +26,7 @@ from benchmarks._measure import RESULTS, machine
 def main() -> None:
     """Measure, print beside the earlier figures, and store."""
     path = RESULTS / "stages.json"
-    earlier = json.loads(path.read_text())["stages"] if path.exists() else {}
+    earlier = json.loads(path.read_text("utf-8"))["stages"] if path.exists() else {}
     result = {}
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", Path().absolute(), folder], check=True)
@@ -42,7 +42,7 @@ def main() -> None:
     print(f"{'all':30} {totals['cpu_s']:7.1f} s of CPU {totals['wall_s']:7.1f} s of time")
     path.parent.mkdir(exist_ok=True)
     content = {"machine": machine(), "stages": result, "all": totals}
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def stages(folder: str) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,7 @@ def _epochs(side: str, samples: int, batch_size: int) -> Iterator[Callable[[], f
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # TensorFlow talks a lot
-        text=True,
+        encoding="utf-8",
     ) as process:
         assert process.stdin is not None and process.stdout is not None
         requests, answers = process.stdin, process.stdout

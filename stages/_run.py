@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voicetraits.errors import InputError
+from voicetraits.output import printable_output
 
 
 def run(main: Callable[..., None]) -> None:
@@ -16,6 +17,7 @@ def run(main: Callable[..., None]) -> None:
     An error in what the user gave (params.yaml, the corpus, the arguments) ends the process with
     exit code 1 and its message alone; any other is a fault of ours and keeps its traceback.
     """
+    printable_output()
     signature = inspect.signature(main)
     try:
         signature.bind(*sys.argv[1:])

@@ -13,7 +13,7 @@ def main() -> None:
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
     Path("data").mkdir(exist_ok=True)
-    Path("data/params-are-valid").write_text("params.yaml was read without errors\n")
+    Path("data/params-are-valid").write_text("params.yaml was read without errors\n", "utf-8")
 
 
 def check_corpus(params: Params) -> None:

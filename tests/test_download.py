@@ -388,7 +388,7 @@ def test_a_refused_key_is_said(collective, refused, monkeypatch):
 def test_the_key_may_stand_in_a_file_and_errors_end_the_process_with_1(collective, monkeypatch):
     collective.publish("new")
     monkeypatch.delenv("MDC_API_KEY")
-    Path(".env").write_text("MDC_API_KEY=of-the-file")
+    Path(".env").write_text("MDC_API_KEY=of-the-file", encoding="utf-8")
     command = "from voicetraits.cli import main; main(['download', 'es'])"
     ended = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     assert ended.returncode == 1

@@ -97,9 +97,9 @@ def test_a_label_that_the_release_has_lost_is_told(project, capsys):
 
 def test_common_voices_splits_are_a_parameter(project, capsys):
     pack(project / "cv/es.tar.gz", "ann\ta.mp3\tmale\n")
-    params = yaml.safe_load(Path("params.yaml").read_text())
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     params["corpus"]["splits"] = "common_voice"
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     with pytest.raises(CorpusError, match=r"holds no train\.tsv.*set corpus\.splits to ours"):
         select.main("es")
     assert not Path("data").exists()

@@ -13,6 +13,7 @@ from voicetraits.cells import MODELS, WITHOUT_FIGURES, Cell, declared_cells
 from voicetraits.download import download, next_command, parse_wanted
 from voicetraits.errors import InputError
 from voicetraits.evaluation import too_few_speakers
+from voicetraits.output import printable_output
 from voicetraits.params import load_params
 
 _HEADER = """\
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An error in what the user gave ends the process with exit code 1 and its message alone.
     """
+    printable_output()
     parser = argparse.ArgumentParser(prog="voicetraits", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("results", help="print the table of results from metrics/ as Markdown")

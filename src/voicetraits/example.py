@@ -65,5 +65,5 @@ class ExampleClip:
             longest = round(_LONGEST * sample_rate)
             write_wav(folder / EXAMPLE, signal[:longest], sample_rate)
             with whole_file(folder / EXAMPLE_LABEL) as partial:
-                partial.write_text(json.dumps({"clip": name, "gender": label}) + "\n")
+                partial.write_text(json.dumps({"clip": name, "gender": label}) + "\n", "utf-8")
             return

@@ -1,0 +1,32 @@
+"""What a process prints, on terminals and pipes of any encoding."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+
+# Others are shown by their numbers, which tell one file name from another: \\xfc.
+_PLAIN = {"–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"'}  # noqa: RUF001
+
+
+def printable_output() -> None:
+    """Let this process print whatever it has to say, with replacements if need be.
+
+    Without it, one letter that the encoding of a terminal or a pipe lacks ends the process.
+    """
+    codecs.register_error("voicetraits.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a test, or a notebook, has others
+            stream.reconfigure(errors="voicetraits.plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for the first character that cannot be encoded, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    char = error.object[error.start]
+    if "\udc80" <= char <= "\udcff":
+        # A byte of a file name, as Python has one that is not in the encoding of file names.
+        return bytes([ord(char) - 0xDC00]), error.start + 1
+    return _PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode(), error.start + 1
