@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from voicetraits.corpus.archive import ArchiveCorpus
-from voicetraits.corpus.folder import FolderCorpus
+from voicetraits.corpus.folder import NOT_THERE, FolderCorpus
 from voicetraits.corpus.layout import TOO_LARGE, CorpusError
 from voicetraits.corpus.open import Corpus, open_corpus
 
@@ -126,8 +126,11 @@ class TestBothKinds:
         assert list(read_tables(self.corpus(tmp_path, kind, files))) == ["validated.tsv"]
 
     def test_no_validated_table_is_an_error(self, tmp_path, kind):
-        files = {name: CORPUS[name] for name in CORPUS if name != "validated.tsv"}
-        with pytest.raises(CorpusError, match=r"es.*holds no validated\.tsv"):
+        files = {
+            name: CORPUS[name] for name in CORPUS if name not in ("validated.tsv", "train.tsv")
+        }
+        files["other.tsv"] = VALIDATED
+        with pytest.raises(CorpusError, match=r"es.*holds no validated\.tsv \(it holds .*other"):
             read_tables(self.corpus(tmp_path, kind, files))
 
     def test_no_clips_is_an_error(self, tmp_path, kind):
@@ -195,30 +198,46 @@ def test_a_repeated_member_counts_once(tmp_path):
     assert read_tables(corpus)["validated.tsv"] == b"first table"
 
 
-def test_links_that_lead_out_of_a_folder_are_not_followed(tmp_path):
+def test_links_of_the_user_are_followed_to_files_of_any_place(tmp_path):
+    # As git-annex, datalad and DVC keep a folder: every file a link into a store.
+    store = tmp_path / "store"
+    store.mkdir()
     folder = unpack(tmp_path / "es", CORPUS)
-    (tmp_path / "secret").write_bytes(b"secret")
-    (folder / "clips/out.mp3").symlink_to(tmp_path / "secret")
-    (folder / "clips/in.mp3").symlink_to(folder / "clips/a.mp3")
-    (folder / "clips/dangling.mp3").symlink_to(folder / "clips/gone.mp3")
-    (folder / "clips/folder.mp3").mkdir()
-    os.mkfifo(folder / "clips/pipe.mp3")
-    (folder / "clip_durations.tsv").unlink()
-    (folder / "clip_durations.tsv").symlink_to(tmp_path / "secret")
+    for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+        path.rename(store / f"{number}")
+        path.symlink_to(store / f"{number}")
     corpus = open_corpus(tmp_path, "es")
-    assert set(dict(corpus.clips(Everything()))) == {"a.mp3", "b.mp3", "in.mp3"}
-    assert corpus.skipped == {"link out of the folder": 1, "not a file": 3}
-    assert corpus.unread["out.mp3"] == "link out of the folder"
-    assert corpus.unread["pipe.mp3"] == "not a file"
-    assert set(read_tables(corpus)) == {"validated.tsv"}
+    assert read_tables(corpus) == {"validated.tsv": VALIDATED, "clip_durations.tsv": DURATIONS}
+    assert dict(corpus.clips({"a.mp3"})) == {"a.mp3": b"sound of a"}
 
 
-@pytest.mark.parametrize("part", ["clips", "validated.tsv"])
-def test_a_required_part_behind_a_link_out_of_the_folder_is_an_error(tmp_path, part):
+def test_the_folder_of_the_clips_may_be_a_link(tmp_path):
     folder = unpack(tmp_path / "es", CORPUS)
-    (folder / part).rename(tmp_path / part)
-    (folder / part).symlink_to(tmp_path / part)
-    with pytest.raises(CorpusError, match=rf"{part}: a link that leads out of"):
+    (folder / "clips").rename(tmp_path / "elsewhere")
+    (folder / "clips").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert dict(open_corpus(tmp_path, "es").clips({"a.mp3"})) == {"a.mp3": b"sound of a"}
+
+
+def test_what_a_link_leads_to_that_is_no_file_is_left_out_and_counted(tmp_path):
+    folder = unpack(tmp_path / "es", CORPUS)
+    (folder / "clips/dangling.mp3").symlink_to(folder / "clips/gone.mp3")
+    (folder / "clips/around.mp3").symlink_to(folder / "clips/around.mp3")
+    (folder / "clips/zero.mp3").symlink_to("/dev/zero")
+    (folder / "clips/endless").symlink_to(folder, target_is_directory=True)
+    os.mkfifo(folder / "clips/pipe.mp3")
+    corpus = open_corpus(tmp_path, "es")
+    names = {"a.mp3", "dangling.mp3", "around.mp3", "zero.mp3", "pipe.mp3"}
+    assert list(dict(corpus.clips(names))) == ["a.mp3"]
+    assert corpus.skipped == {NOT_THERE: 2, "not a file": 2}
+    assert corpus.unread["dangling.mp3"] == NOT_THERE
+    assert corpus.unread["pipe.mp3"] == "not a file"
+
+
+def test_a_table_that_is_a_link_to_nothing_says_so(tmp_path):
+    folder = unpack(tmp_path / "es", CORPUS)
+    (folder / "validated.tsv").unlink()
+    (folder / "validated.tsv").symlink_to(tmp_path / "store/1")
+    with pytest.raises(CorpusError, match=r"validated\.tsv: a link to a file that is not there"):
         open_corpus(tmp_path, "es")
 
 
@@ -258,7 +277,7 @@ def test_the_checksum_at_the_very_end_of_a_gzip_archive_is_read(tmp_path):
     broken = bytearray(gzip.compress(tar + bytes(2**19)))  # zeros may follow the end mark
     broken[-8] ^= 1  # CRC-32 and size are the last eight bytes
     (tmp_path / "es.tar.gz").write_bytes(broken)
-    with pytest.raises(CorpusError, match=r"broken or cut off.*CRC"):
+    with pytest.raises(CorpusError, match=r"broken or cut off.*data check"):
         list(open_corpus(tmp_path, "es").clips(Everything()))
 
 
@@ -413,7 +432,8 @@ def test_a_long_pass_says_now_and_then_how_far_it_is(tmp_path, kind, lines, caps
         unpack(tmp_path / "es", {**clips, "validated.tsv": VALIDATED})
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    monkeypatch.setattr("voicetraits.progress._READ_AT_ONCE", 2**14)
+    for module in ("progress", "corpus.streams"):
+        monkeypatch.setattr(f"voicetraits.{module}._READ_AT_ONCE", 2**14)
     for _ in open_corpus(tmp_path, "es").clips(Everything()):
         now += 1
     shown = capsys.readouterr().err.splitlines()

@@ -19,7 +19,8 @@ from matplotlib.text import Text
 
 from stages import explore
 from voicetraits.convert import convert
-from voicetraits.corpus.table import CLIP_COLUMNS, write_clips
+from voicetraits.corpus.rows import CLIP_COLUMNS
+from voicetraits.corpus.table import write_clips
 from voicetraits.params import Clip
 from voicetraits.plots import count_plots, example_clip, language_summary, message, save
 from voicetraits.results_plot import results

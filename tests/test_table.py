@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import math
@@ -15,16 +16,9 @@ import pytest
 
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
+from voicetraits.corpus.rows import CLIP_COLUMNS, read_durations, speaker_hash
 from voicetraits.corpus.selection import cap_clips, selection_counts
-from voicetraits.corpus.table import (
-    CLIP_COLUMNS,
-    read_clip_table,
-    read_clips,
-    read_durations,
-    read_validated,
-    speaker_hash,
-    write_clips,
-)
+from voicetraits.corpus.table import read_clip_table, read_clips, read_validated, write_clips
 
 # Columns of validated.tsv by the versions of Common Voice that brought them.
 HEADERS = {
@@ -92,9 +86,22 @@ class TestReadValidated:
         assert list(empty.columns) == CLIP_COLUMNS.names
         assert selection_counts(empty) == {"rows": 0, "selected": 0}
 
-    def test_a_file_in_another_encoding_is_an_error(self):
-        with pytest.raises(CorpusError, match="not UTF-8"):
-            validated(tsv(row()).decode().encode("utf-16"))
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_the_encodings_and_line_ends_of_spreadsheets_are_read(self, encoding, end):
+        plain = tsv(row("niño.mp3", gender="male", accents="a"), row("b.mp3"))
+        saved = plain.decode().replace("\n", end).encode(encoding)
+        pd.testing.assert_frame_equal(validated(saved), validated(plain))
+
+    def test_a_table_compressed_on_its_own_is_read(self):
+        plain = tsv(row(), row("b.mp3"))
+        pd.testing.assert_frame_equal(validated(gzip.compress(plain)), validated(plain))
+        with pytest.raises(CorpusError, match=r"es: validated\.tsv: broken or cut off"):
+            validated(gzip.compress(plain)[:-9])
+
+    def test_a_carriage_return_inside_a_row_of_others_is_a_character(self):
+        table = validated(tsv(row(accents="a\rb"), row("b.mp3")))
+        assert table["clip"].tolist() == ["a.mp3", "b.mp3"]
 
     def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(self):
         plain = tsv(row(gender="male", accents="a"), row("b.mp3"))
@@ -192,6 +199,51 @@ class TestReadValidated:
         table = validated(tsv(*rows, columns=columns))
         assert table["clip"].tolist() == ["0.mp3", "1.mp3", "2.mp3"]
 
+    def test_quotation_marks_around_every_field_are_taken_off(self):
+        columns = "client_id path sentence gender"
+        rows = [row(sentence='say ""hello""', gender="male"), row("b.mp3", sentence='no"end')]
+        quoted = "\n".join(
+            "\t".join(f'"{field}"' for field in line.split("\t"))
+            for line in tsv(*rows, columns=columns).decode().splitlines()
+        )
+        expected = validated(tsv(*rows, columns=columns))
+        pd.testing.assert_frame_equal(validated(quoted.encode()), expected)
+
+    def test_empty_fields_that_an_editor_has_trimmed_are_filled_in(self):
+        columns = "client_id path sentence up_votes age gender accents"
+        rows = [
+            row(sentence="s", up_votes="2", gender="male"),
+            row("b.mp3", sentence="s", up_votes="2"),
+        ]
+        whole = tsv(*rows, columns=columns)
+        trimmed = "".join(f"{line.rstrip()}\n" for line in whole.decode().splitlines())
+        assert len(trimmed) < len(whole)
+        pd.testing.assert_frame_equal(validated(trimmed.encode()), validated(whole))
+
+    def test_a_row_too_short_to_be_trimmed_is_broken(self):
+        columns = "client_id path sentence up_votes gender"
+        whole = tsv(row(sentence="s", up_votes="2", gender="male"), columns=columns)
+        for line in (b"ann\tb.mp3\n", b"ann\tb.mp3\tsentence\n"):
+            assert validated(whole + line)["excluded"].tolist() == ["", "broken row"]
+
+    @pytest.mark.parametrize(
+        ("separator", "name"), [(",", "commas"), (";", "semicolons"), (" ", "blanks")]
+    )
+    def test_another_separator_is_named(self, separator, name):
+        table = tsv(row()).replace(b"\t", separator.encode())
+        with pytest.raises(CorpusError, match=rf"no column client_id, path; .*separated by {name}"):
+            validated(table)
+
+    def test_a_table_without_its_header_does_not_show_a_speaker(self):
+        speaker = "9f" * 64
+        with pytest.raises(CorpusError, match="no column client_id") as error:
+            validated(f"{speaker}\ta.mp3\n".encode())
+        assert speaker not in str(error.value)
+
+    def test_a_spreadsheet_is_named(self):
+        with pytest.raises(CorpusError, match="a spreadsheet; save it as tab-separated text"):
+            validated(b"PK\x03\x04 and more\n")
+
     def test_of_rows_that_agree_on_a_file_the_first_is_used(self):
         table = validated(tsv(row(), row("b.mp3"), row(), row("a")))
         assert table["excluded"].tolist() == ["", "", "duplicate file name", "duplicate file name"]
@@ -206,7 +258,7 @@ class TestReadValidated:
         assert table["excluded"].tolist() == ["no speaker id", ""]
 
     def test_the_rows_stay_in_the_order_of_the_file_across_batches(self, monkeypatch):
-        monkeypatch.setattr("voicetraits.corpus.table._ROWS_AT_ONCE", 3)
+        monkeypatch.setattr("voicetraits.corpus.rows._ROWS_AT_ONCE", 3)
         names = [f"{n}.mp3" for n in (5, 3, 9, 1, 7, 0, 2)]
         assert validated(tsv(*map(row, names)))["clip"].tolist() == names
 

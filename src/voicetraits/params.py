@@ -54,6 +54,8 @@ Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Representation = Literal["features", "spectrogram"]
 Engine = Literal["fast", "pyaudioanalysis"]
+# Of a corpus, behind the locale; "" for a folder.
+Ending = Literal[".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ""]
 # Locale names become file names and DVC stage names.
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
 Share = Annotated[Number, Field(gt=0, lt=1)]
@@ -91,7 +93,7 @@ class Corpus(Section):
     """Where the Common Voice archives or folders are, and whose split is used."""
 
     path: Annotated[str, StringConstraints(min_length=1), AfterValidator(_native)]
-    ending: Literal[".tar.gz", ".tar", ""]
+    ending: Ending
     splits: Literal["ours", "common_voice"]
 
 

@@ -8,29 +8,33 @@ the reading of no clip.
 
 from __future__ import annotations
 
-import gzip
-import shutil
 import sys
 import tarfile
 import tempfile
-import zlib
 from collections import Counter
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple, cast
+from pathlib import Path
+from typing import IO, NamedTuple
 
 from voicetraits.corpus.layout import (
     DURATIONS,
     LARGEST_CLIP,
     LARGEST_TABLE,
-    TABLES,
+    REPORTED,
+    SEVERAL_FILES,
+    SPONTANEOUS,
     TOO_LARGE,
     VALIDATED,
     CorpusError,
-    readable,
-    require,
+    Place,
+    Roots,
+    is_unsafe,
+    of_use,
+    place,
 )
+from voicetraits.corpus.names import WantedClips
+from voicetraits.corpus.streams import clear_errors, decompressed, refuse_others
 from voicetraits.files import clear_when_full
 from voicetraits.progress import open_with_progress
 
@@ -43,38 +47,44 @@ _HEADER_TYPES = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
+_COPIED_AT_ONCE = 2**20  # bytes
 
 
 class _File(NamedTuple):
     """A clip or a table in an archive, to be read before the next."""
 
-    name: str
-    is_clip: bool
+    path: str
+    place: Place
     size: int  # bytes
     content: IO[bytes]
 
 
 class ArchiveCorpus:
-    """One locale in a .tar.gz or .tar file.
+    """One locale in a tar file, plain or compressed by gzip, bzip2, xz or Zstandard.
 
-    Folders in front of `clips/` and of the tables do not matter, as long as they are the same
-    for all: Common Voice puts `cv-corpus-<version>/<locale>/` there, or `<locale>/`, or nothing.
+    Folders in front of `clips/` and of the tables do not matter: Common Voice puts
+    `cv-corpus-<version>/<locale>/` there, or `<locale>/`, or nothing.
 
     Attributes:
         path: The archive.
+        locale: That it is to be of.
+        roots: Where the last pass found tables and clips.
         skipped: Members that the last pass left out, counted by reason: links and devices,
             names that lead out of the archive, clips that are repeated or too large.
         unread: Wanted clips that the last pass left out, each with the reason.
+        stray: A file that the last pass found among the clips and that was not wanted, or "".
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, locale: str) -> None:
+        self.path, self.locale = path, locale
+        self.roots = Roots(path)
         self.skipped: Counter[str] = Counter()
         self.unread: dict[str, str] = {}
+        self.stray = ""
 
     @contextmanager
     def tables(self, needed: Collection[str] = (VALIDATED,)) -> Iterator[dict[str, IO[bytes]]]:
-        """Open the needed tables, and clip_durations.tsv where the corpus has one.
+        """Open the tables, as far as the corpus has them, by their names in TABLES.
 
         The archive is read up to the first clip; where needed tables stand behind the clips,
         further, which a line on standard error tells. The tables are copied to temporary files
@@ -82,123 +92,129 @@ class ArchiveCorpus:
         needs validated.tsv first.
 
         Args:
-            needed: File names.
+            needed: File names, for which the one table of Spontaneous Speech may stand. Without
+                validated.tsv, the tables of the splits may be there.
 
         Raises:
             CorpusError: If the archive is broken as far as it is read, or holds no clips, or
                 lacks a needed table, or holds one of a size that no table has.
         """
         found: dict[str, IO[bytes]] = {}
-        wanted = {*needed, DURATIONS}
-        clips_seen = False
+        told = False
         with ExitStack() as stack:
-            with _clear_errors(self.path):
+            with clear_errors(self.path):
                 for file in self._files():
-                    if file.is_clip:
-                        if found.keys() >= set(needed):
-                            clips_seen = True
+                    if file.place.kind == "clip":
+                        if _all_seen(needed, found):
                             break  # the rest of the archive is clips: minutes of reading
-                        if not clips_seen:
+                        if not told:
                             print(
                                 f"{self.path}: the tables stand behind the clips; reading on",
                                 file=sys.stderr,
                             )
-                        clips_seen = True
-                    elif file.name in wanted and file.name not in found:
-                        found[file.name] = stack.enter_context(self._copy(file))
-                        if clips_seen and found.keys() >= wanted:
+                        told = True
+                    elif file.place.name not in found:
+                        found[file.place.name] = stack.enter_context(self._copy(file))
+                        if told and found.keys() >= {*needed, DURATIONS}:
                             break
-            require(needed, found, self.path)
-            if not clips_seen:
-                raise self._no_clips()
-            yield found
+            self.roots.require(needed, found)
+            if self.roots.clips is None:
+                raise self.roots.no_clips()
+            yield {name: found[name] for name in of_use(needed, found)}
 
     @contextmanager
     def _copy(self, table: _File) -> Iterator[IO[bytes]]:
         """A temporary file of a table's bytes."""
         if table.size > LARGEST_TABLE:
             raise CorpusError(
-                f"{self.path}: {table.name} has {table.size / 2**30:,.0f} GiB, which no table of "
-                "Common Voice has; fetch the archive again"
+                f"{self.path}: {table.place.name} has {table.size / 2**30:,.0f} GiB, which no "
+                "table of Common Voice has; fetch the archive again"
             )
         with tempfile.TemporaryFile() as copy:
             folder = Path(tempfile.gettempdir())
-            with clear_when_full(f"{folder}: copy of {table.name}", on=folder):
-                shutil.copyfileobj(table.content, copy)
+            with clear_when_full(f"{folder}: copy of {table.place.name}", on=folder):
+                while data := table.content.read(_COPIED_AT_ONCE):
+                    copy.write(data)
             copy.seek(0)
             yield copy
 
-    def clips(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+    def clips(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Read the wanted clips, each once, in the order of the archive.
 
-        Wanted clips that the archive lacks are not an error here: the caller knows what it asked
-        for and what came.
+        Those whose files have slightly other names come last, for which the archive is read a
+        second time. Wanted clips that the archive lacks are not an error here: the caller knows
+        what it asked for and what came.
 
         Args:
             wanted: File names inside clips/.
 
         Yields:
-            File name and the bytes of the file.
+            File name as it is wanted, and the bytes of the file.
 
         Raises:
             CorpusError: If the archive is broken or holds no clips at all.
         """
-        clips_seen = False
-        yielded: set[str] = set()
+        names = WantedClips(wanted)
+        found: set[str] = set()
         self.unread.clear()
-        with _clear_errors(self.path):
+        with clear_errors(self.path):
             for file in self._files():
-                if not file.is_clip:
+                if file.place.kind != "clip":
                     continue
-                clips_seen = True
-                if file.name not in wanted:
-                    continue
-                if file.name in yielded:
+                if not names.is_listed(file.place.name, plain=file.place.plain):
+                    names.note(file.path, file.place.name)
+                elif file.place.name in found:
                     self.skipped["repeated"] += 1
-                elif file.size > LARGEST_CLIP:
-                    self.skipped[TOO_LARGE] += 1
-                    self.unread[file.name] = TOO_LARGE
                 else:
-                    yielded.add(file.name)
-                    yield file.name, file.content.read()
-        if not clips_seen:
-            raise self._no_clips()
+                    found.add(file.place.name)
+                    yield from self._content(file, file.place.name)
+            self.stray = names.stray
+            if self.roots.clips is None:
+                raise self.roots.no_clips()
+            others, ambiguous = names.settle(found)
+            self.unread |= dict.fromkeys(ambiguous, SEVERAL_FILES)
+            if others:
+                print(
+                    f"{self.path}: {len(others):,} clips have slightly other names in the table; "
+                    "reading the archive again for them",
+                    file=sys.stderr,
+                )
+                skipped = self.skipped
+                for file in self._files():
+                    if listed := others.pop(file.path, ""):
+                        yield from self._content(file, listed)
+                self.skipped = skipped
 
-    def _no_clips(self) -> CorpusError:
-        return CorpusError(f"{self.path}: holds no files in clips/; is it a Common Voice archive?")
+    def _content(self, file: _File, name: str) -> Iterator[tuple[str, bytes]]:
+        if file.size > LARGEST_CLIP:
+            self.skipped[TOO_LARGE] += 1
+            self.unread[name] = TOO_LARGE
+        else:
+            yield name, file.content.read()
 
     def _files(self) -> Iterator[_File]:
         """One pass over the archive: its clips and tables, safely named."""
-        self.skipped = Counter()
-        root: PurePosixPath | None = None
+        self.skipped, self.roots = Counter(), Roots(self.path)
         with self._bytes() as stream, _open_tar(stream) as tar:
             while (member := tar.next()) is not None:
                 # tarfile would keep every header: gigabytes for English.
                 tar.members = []  # type: ignore[attr-defined]
-                name = PurePosixPath(member.name)
                 if member.isdir():
                     continue
                 if not member.isreg():
                     self.skipped["link or device"] += 1
                     continue
-                if name.is_absolute() or ".." in name.parts:
+                if is_unsafe(member.name):
                     self.skipped["unsafe name"] += 1
                     continue
-                folder = name.parent
-                is_clip = folder.name == "clips"
-                if is_clip:
-                    folder = folder.parent
-                elif name.name not in TABLES:
+                found = place(member.name)
+                if found is None:
+                    self.roots.pass_by(member.name)
                     continue
-                root = root or folder
-                if folder != root:
-                    raise CorpusError(
-                        f"{self.path}: holds two corpora, {root}/ and {folder}/; "
-                        "pack one locale of one version"
-                    )
+                self.roots.add(found)
                 content = tar.extractfile(member)
                 assert content is not None  # it is a regular file
-                yield _File(name.name, is_clip, member.size, content)
+                yield _File(member.name, found, member.size, content)
             while stream.read(2**20):
                 pass  # to the end of the gzip stream, where its checksum is
 
@@ -206,12 +222,17 @@ class ArchiveCorpus:
     def _bytes(self) -> Iterator[IO[bytes]]:
         """The archive's bytes, decompressed; progress is that over the file."""
         with open_with_progress(self.path) as file:
-            if not file.peek(2).startswith(b"\x1f\x8b"):
-                yield file
-                return
             # Not tarfile's own "r|gz", which takes a cut-off file for a complete one.
-            with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                yield cast(IO[bytes], stream)
+            stream = decompressed(file, self.path)
+            refuse_others(stream.peek(512)[:512], self.path)
+            yield stream
+
+
+def _all_seen(needed: Collection[str], found: Collection[str]) -> bool:
+    """Whether nothing that matters can stand behind the first clip."""
+    if SPONTANEOUS in found:
+        return REPORTED in found
+    return all(name in found for name in needed)
 
 
 class _StrictHeader(tarfile.TarInfo):
@@ -238,16 +259,3 @@ def _open_tar(stream: IO[bytes]) -> tarfile.TarFile:
     return tarfile.open(
         fileobj=stream, mode="r|", bufsize=2**17, tarinfo=_StrictHeader, encoding="utf-8"
     )
-
-
-@contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    """Turn what a broken or unreadable archive raises into one line."""
-    with readable(path):
-        try:
-            yield
-        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise CorpusError(
-                f"{path}: broken or cut off ({error}); compare its size with the download page "
-                "and fetch it again"
-            ) from error

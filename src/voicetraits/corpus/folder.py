@@ -3,119 +3,110 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Collection, Container, Iterator
-from contextlib import ExitStack, contextmanager
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from voicetraits.corpus.layout import (
-    DURATIONS,
+    CLIP_FOLDERS,
     LARGEST_CLIP,
     TOO_LARGE,
-    VALIDATED,
     CorpusError,
+    Place,
+    Roots,
+    place,
     readable,
-    require,
 )
-from voicetraits.progress import progress
+from voicetraits.corpus.listed import ListedCorpus
+
+_DEEPEST = 8  # levels of folders: whoever has more has linked a folder into itself
+NOT_THERE = "a link to a file that is not there"
 
 
-class FolderCorpus:
-    """One locale in an unpacked folder, at most two folders down (`cv-corpus-<version>/<locale>/`).
+class FolderCorpus(ListedCorpus):
+    """One locale in an unpacked folder, with or without `cv-corpus-<version>/<locale>/` in it.
 
-    Attributes:
-        path: The folder.
-        skipped: Files that the last pass left out, counted by reason: links that lead out of
-            the folder, what is not a file, clips that are too large.
-        unread: Wanted clips that the last pass left out, each with the reason.
+    Links are followed, since the folder is the user's own: git-annex, datalad and DVC keep files
+    elsewhere and link to them. What a link leads to is decoded as audio, or read as a table by its
+    columns, so that no other file gets into the outputs or the messages.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, locale: str) -> None:
         """Find the tables and the clips.
 
         Raises:
-            CorpusError: If there is no validated.tsv, more than one, or no clips/ beside it.
+            CorpusError: If there are two corpora, or the folder cannot be read.
         """
-        self.path = path
-        self.skipped: Counter[str] = Counter()
-        self.unread: dict[str, str] = {}
-        self._root = self._find_root()
+        super().__init__(path, locale)
+        self._paths = self._find_tables()
 
-    def _find_root(self) -> Path:
-        for pattern in (VALIDATED, f"*/{VALIDATED}", f"*/*/{VALIDATED}"):
-            found = sorted(self.path.glob(pattern))
-            if len(found) > 1:
-                names = " and ".join(str(file.relative_to(self.path)) for file in found[:2])
-                raise CorpusError(f"{self.path}: holds two corpora, {names}; keep one")
-            if found:
-                break
-        else:
-            raise CorpusError(f"{self.path}: holds no {VALIDATED}; is it a Common Voice folder?")
-        root = found[0].parent
-        if not (root / "clips").is_dir():
-            raise CorpusError(f"{root}: no clips/ folder beside {VALIDATED}")
-        for part in (root / VALIDATED, root / "clips"):
-            if self._leads_out(part):
-                raise CorpusError(
-                    f"{part}: a link that leads out of {self.path}, which is not followed; "
-                    "put the real file or folder there"
-                )
-        return root
-
-    def _leads_out(self, file: Path) -> bool:
-        return not file.resolve().is_relative_to(self.path.resolve())
-
-    @contextmanager
-    def tables(self, needed: Collection[str] = (VALIDATED,)) -> Iterator[dict[str, IO[bytes]]]:
-        """Open the needed tables, and clip_durations.tsv where the corpus has one.
-
-        Args:
-            needed: File names.
-
-        Raises:
-            CorpusError: If one is missing or cannot be read.
-        """
-        with ExitStack() as stack:
-            with readable(self._root):
-                files = {
-                    name: stack.enter_context((self._root / name).open("rb"))
-                    for name in {*needed, DURATIONS}
-                    if (self._root / name).is_file() and not self._leads_out(self._root / name)
-                }
-            require(needed, files, self.path)
-            yield dict(files)
-
-    def clips(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
-        """Read the wanted clips, each once, sorted by name.
-
-        Wanted clips that the folder lacks are not an error here: the caller knows what it asked
-        for and what came.
-
-        Args:
-            wanted: File names inside clips/.
-
-        Yields:
-            File name and the bytes of the file.
-
-        Raises:
-            CorpusError: If a file cannot be read.
-        """
-        self.skipped = Counter()
-        self.unread.clear()
-        clips = self._root / "clips"
-        with readable(clips):
-            with os.scandir(clips) as entries:
-                names = sorted(entry.name for entry in entries if entry.name in wanted)
-            for name in progress(names, label=str(clips), unit="clips", total=len(names)):
-                file = clips / name
-                if file.is_symlink() and self._leads_out(file):
-                    self.unread[name] = "link out of the folder"
-                elif not file.is_file():
-                    self.unread[name] = "not a file"
-                elif file.stat().st_size > LARGEST_CLIP:
-                    self.unread[name] = TOO_LARGE
-                else:
-                    yield name, file.read_bytes()
+    def _find_tables(self) -> dict[str, str]:
+        self.roots = Roots(self.path)
+        paths: dict[str, str] = {}
+        with readable(self.path):
+            for folder, entry in _walk(self.path, into_clips=False):
+                path = f"{folder}{entry.name}"
+                if entry.name.lower() in CLIP_FOLDERS and _is_folder(entry):
+                    if any(True for _ in _walk(Path(entry.path), into_clips=True)):
+                        self.roots.add(Place("clip", path, ""))
                     continue
-                self.skipped[self.unread[name]] += 1
+                found = place(path)
+                if found is None or found.kind != "table":
+                    self.roots.pass_by(path)
+                elif entry.is_file():
+                    self.roots.add(found)
+                    paths.setdefault(found.name, path)
+                elif entry.is_symlink() and not Path(entry.path).exists():
+                    raise CorpusError(f"{entry.path}: {NOT_THERE}; fetch it or put the file there")
+        return paths
+
+    def _open(self, path: str) -> IO[bytes]:
+        return (self.path / path).open("rb")
+
+    def _files(self) -> Iterator[tuple[str, Place]]:
+        if self.roots.clips is None:
+            return
+        root = self.roots.clips
+        for folder, entry in _walk(self.path / root, into_clips=True):
+            path = f"{root}/{folder}{entry.name}"
+            yield path, Place("clip", root, entry.name, plain=not folder)
+
+    def _read(self, path: str) -> bytes | str:
+        file = self.path / path
+        try:
+            status = file.stat()
+        except OSError:
+            return NOT_THERE
+        if not stat.S_ISREG(status.st_mode):
+            return "not a file"
+        if status.st_size > LARGEST_CLIP:
+            return TOO_LARGE
+        # Files of the system, of which a reading never ends, have no size either.
+        return file.read_bytes() if status.st_size else b""
+
+
+def _walk(
+    top: Path, *, into_clips: bool, folder: str = "", above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """What is in a folder and below, each with the folder that it is in: "" or "cv/es/".
+
+    Of clips, which may be millions, in no order and only if they are entered; else by name.
+    """
+    above = (*above, os.path.realpath(top / folder))
+    with os.scandir(top / folder) as entries:
+        for entry in entries if into_clips else sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            if not _is_folder(entry) or (not into_clips and entry.name.lower() in CLIP_FOLDERS):
+                yield folder, entry
+            elif len(above) < _DEEPEST and os.path.realpath(entry.path) not in above:
+                inner = f"{folder}{entry.name}/"
+                yield from _walk(top, into_clips=into_clips, folder=inner, above=above)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

@@ -6,59 +6,47 @@ not: what is left out stays in the table with the reason, so that nothing is los
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
-from collections.abc import Collection, Iterator
-from itertools import islice
-from pathlib import Path, PurePosixPath
+import sys
+from collections.abc import Collection
+from pathlib import Path
 from typing import IO, Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voicetraits.corpus.layout import DURATIONS, SPLITS, VALIDATED, CorpusError
+from voicetraits.corpus.language import exclude_other_languages, refuse_other_language
+from voicetraits.corpus.layout import (
+    DURATIONS,
+    REPORTED,
+    SPLITS,
+    SPONTANEOUS,
+    VALIDATED,
+    CorpusError,
+)
 from voicetraits.corpus.open import Corpus
+from voicetraits.corpus.rows import (
+    CLIP_COLUMNS,
+    read_durations,
+    read_names,
+    read_reported,
+    read_rows,
+)
 from voicetraits.files import whole_file
 
-CLIP_COLUMNS = pa.schema(
-    [
-        ("clip", pa.string()),  # file name inside clips/; "" in a broken row
-        ("speaker", pa.string()),  # speaker_hash(client_id); "" where there is none
-        ("gender", pa.string()),  # as labelled by the speaker: male, female, other, "" unlabelled
-        ("age", pa.string()),  # as Common Voice spells it, e.g. "twenties", "fourties"; or ""
-        ("accent", pa.string()),  # the first that the speaker names; or ""
-        ("duration", pa.float32()),  # seconds, of clip_durations.tsv; NaN where unknown
-        ("part", pa.string()),  # training, validation or test, of Common Voice's splits; or ""
-        ("excluded", pa.string()),  # why the clip is not used; "" for a selected clip
-    ]
-)
-
-# Every spelling of Common Voice 1 to 25. Any other value is "other".
-_GENDERS = {
-    "": "",
-    "male": "male",
-    "male_masculine": "male",
-    "female": "female",
-    "female_feminine": "female",
-}
-# A path without one of these is from Common Voice 1 or 2, which leave out ".mp3".
-_AUDIO_ENDINGS = {".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp4", ".aac", ".webm", ".amr"}
-# Commas inside brackets are part of an accent: "India and South Asia (India, Pakistan, Sri Lanka)".
-_BETWEEN_ACCENTS = re.compile(r"[,|](?![^(]*\))")
-_SPEAKER_SALT = "voicetraits/speaker/"
-_ROWS_AT_ONCE = 50_000
-# No table has more: what follows is held in memory. English 25.0 has 2.57 million clips; a sentence
-# has some hundred bytes.
-_MOST_ROWS = 10_000_000
-_LONGEST_LINE = 2**20  # bytes
+# The gender of a speaker who is labelled both female and male.
+CONTRADICTORY = "contradictory"
 
 
 def read_clip_table(
     corpus: Corpus, *, splits: Literal["ours", "common_voice"] = "ours"
 ) -> pd.DataFrame:
     """Read the clip table of one locale, before any cap.
+
+    The rows are those of validated.tsv, or of the one table of Spontaneous Speech. Without either,
+    they are those of train.tsv, dev.tsv and test.tsv, as far as these are there, which a line on
+    standard error tells. The clips of a speaker who is labelled both female and male
+    have the gender CONTRADICTORY.
 
     Durations are those of clip_durations.tsv. Where the corpus has none, they are unknown until
     the clips are read.
@@ -70,96 +58,91 @@ def read_clip_table(
             ("in two of Common Voice's splits") are excluded.
 
     Returns:
-        One row per row of validated.tsv, in its order, with CLIP_COLUMNS.
+        One row per row, in its order, with CLIP_COLUMNS.
 
     Raises:
-        CorpusError: If the corpus is broken, lacks a table, or a table lacks a required column.
+        CorpusError: If the corpus is broken or of another language, lacks a table, or a table
+            lacks a required column.
     """
     needed = (VALIDATED, *SPLITS) if splits == "common_voice" else (VALIDATED,)
     with corpus.tables(needed) as tables:
         sources = {name: f"{corpus.path}: {name}" for name in tables}
-        table = read_validated(tables[VALIDATED], source=sources[VALIDATED])
-        names = set(table.loc[table["excluded"] == "", "clip"])
-        if splits == "common_voice":
+        refuse_other_language(
+            corpus.locale,
+            corpus.path,
+            folder=corpus.roots.tables or "",
+            table=corpus.roots.locale,
+        )
+        names = _main_tables(tables, corpus.path)
+        table = pd.concat(
+            [read_rows(tables[name], source=sources[name]) for name in names], ignore_index=True
+        )
+        table = exclude_other_languages(
+            table,
+            table.pop("language"),
+            corpus.locale,
+            path=corpus.path,
+            source=" and ".join(names),
+        )
+        if REPORTED in tables:
+            reported = read_reported(tables[REPORTED], source=sources[REPORTED])
+            usable = table["excluded"] == ""
+            table.loc[usable & table["clip"].isin(reported), "excluded"] = "reported by a listener"
+        table = _exclude_repeats(table)
+        clips = set(table.loc[table["excluded"] == "", "clip"])
+        if splits == "common_voice" and SPONTANEOUS in tables:
+            usable = table["excluded"].eq("") & table["part"].eq("")
+            table.loc[usable, "excluded"] = "not in Common Voice's splits"
+        elif splits == "common_voice":
             parts = {
-                part: read_names(tables[name], clips=names, source=sources[name])
+                part: read_names(tables[name], clips=clips, source=sources[name])
                 for name, part in SPLITS.items()
             }
             table = _assign_given(table, parts)
+        else:
+            table["part"] = ""
         if DURATIONS in tables:
-            durations = read_durations(tables[DURATIONS], clips=names, source=sources[DURATIONS])
+            durations = read_durations(tables[DURATIONS], clips=clips, source=sources[DURATIONS])
             table["duration"] = table["clip"].map(durations).astype("float32")
-    return table
+    return _mark_contradictory(table)
+
+
+def _main_tables(tables: Collection[str], path: Path) -> list[str]:
+    """The tables that list the clips."""
+    if VALIDATED in tables and SPONTANEOUS in tables:
+        raise CorpusError(
+            f"{path}: holds two corpora, of {VALIDATED} and of Spontaneous Speech; keep one"
+        )
+    for name in (VALIDATED, SPONTANEOUS):
+        if name in tables:
+            return [name]
+    names = [name for name in SPLITS if name in tables]
+    print(f"{path}: no {VALIDATED}; taking the clips of {', '.join(names)}", file=sys.stderr)
+    return names
 
 
 def read_validated(file: IO[bytes], *, source: str) -> pd.DataFrame:
-    """Read validated.tsv of any Common Voice version, by header.
+    """Read validated.tsv of any Common Voice version, by header, or a table like it.
 
-    Only `client_id` and `path` are required. Rows that cannot be used are kept, with the reason:
-    "broken row" (wrong number of fields, not UTF-8, or with NUL bytes), "no speaker id", "no file
-    name", "unsafe file name" (it names a folder), "duplicate file name" (all but the first of rows
-    that agree), "conflicting rows" (all rows of one file that disagree on speaker or gender).
+    Only `client_id` and `path` are required (of Spontaneous Speech, `audio_file`). Rows that cannot
+    be used are kept, with the reason: "broken row" (wrong number of fields, not UTF-8, or with NUL
+    bytes), "no speaker id", "no file name", "unsafe file name" (it names a folder), "duplicate file
+    name" (all but the first of rows that agree), "conflicting rows" (all rows of one file that
+    disagree on speaker or gender).
 
     Args:
         file: The table's bytes.
         source: What to call the file in an error.
 
     Returns:
-        One row per row, in the order of the file, with CLIP_COLUMNS; durations are NaN, parts "".
+        One row per row, in the order of the file, with CLIP_COLUMNS; without durations and parts,
+        but for those of Spontaneous Speech.
 
     Raises:
         CorpusError: If the header lacks a required column, or the rows are more than any release
             has.
     """
-    rows = map(_clip_row, _read_tsv(file, required=("client_id", "path"), source=source))
-    batches = []
-    while some := list(islice(rows, _ROWS_AT_ONCE)):
-        batches.append(pa.RecordBatch.from_pylist(some, schema=CLIP_COLUMNS))
-    table = pa.Table.from_batches(batches, schema=CLIP_COLUMNS).to_pandas()
-    return _exclude_repeats(table)
-
-
-def read_durations(file: IO[bytes], *, clips: Collection[str], source: str) -> dict[str, float]:
-    """Read clip_durations.tsv.
-
-    Args:
-        file: The table's bytes.
-        clips: File names to keep; the table also lists clips that were never validated.
-        source: What to call the file in an error.
-
-    Returns:
-        Seconds by file name; without the clips whose duration is no positive number.
-
-    Raises:
-        CorpusError: If the header lacks a required column.
-    """
-    durations = {}
-    for row in _read_tsv(file, required=("clip", "duration[ms]"), source=source):
-        if row is None or (name := _file_name(row["clip"])) not in clips:
-            continue
-        try:
-            seconds = float(row["duration[ms]"]) / 1000
-        except ValueError:
-            continue
-        if 0 < seconds < math.inf:
-            durations[name] = seconds
-    return durations
-
-
-def read_names(file: IO[bytes], *, clips: Collection[str], source: str) -> set[str]:
-    """Read the file names of train.tsv, dev.tsv or test.tsv.
-
-    Args:
-        file: The table's bytes.
-        clips: File names to keep.
-        source: What to call the file in an error.
-
-    Raises:
-        CorpusError: If the header lacks the column `path`.
-    """
-    rows = _read_tsv(file, required=("path",), source=source)
-    names = (_file_name(_known(row["path"])) for row in rows if row is not None)
-    return {name for name in names if name in clips}
+    return _exclude_repeats(read_rows(file, source=source).drop(columns="language"))
 
 
 def _assign_given(table: pd.DataFrame, parts: dict[str, set[str]]) -> pd.DataFrame:
@@ -196,126 +179,6 @@ def read_clips(path: str | Path) -> pd.DataFrame:
     return table.to_pandas()
 
 
-def speaker_hash(client_id: str) -> str:
-    """Stand-in for a client_id: 16 hexadecimal digits, the same in every run and locale.
-
-    It keeps Common Voice's ids out of outputs. It is no secret: whoever has the corpus can
-    compute it.
-    """
-    return hashlib.sha256((_SPEAKER_SALT + client_id).encode()).hexdigest()[:16]
-
-
-def _read_tsv(
-    file: IO[bytes], *, required: Collection[str], source: str
-) -> Iterator[dict[str, str] | None]:
-    """Rows by column name; None for a broken one.
-
-    Broken is a row with the wrong number of fields, not in UTF-8, or with NUL bytes, as a damaged
-    disk leaves them.
-
-    Common Voice's tables know no quoting: a quotation mark is a part of the sentence, and a line
-    is a row. Read as CSV, an unpaired one swallows the rows up to the next.
-    """
-    lines = _lines(file)
-    first = next(lines, b"")
-    try:
-        if first is None or b"\0" in first:
-            raise UnicodeError("no line of text")
-        header = first.decode("utf-8-sig").rstrip("\r\n").split("\t")
-    except UnicodeError as error:
-        raise CorpusError(f"{source}: not UTF-8 text; save it as UTF-8") from error
-    missing = [column for column in required if column not in header]
-    if missing:
-        raise CorpusError(
-            f"{source}: no column {', '.join(missing)}; "
-            f"the header has {', '.join(filter(None, header)) or 'nothing'}"
-        )
-    rows = 0
-    for line in lines:
-        if line is not None and not (line := line.rstrip(b"\r\n")):
-            continue
-        rows += 1
-        if rows > _MOST_ROWS:
-            raise CorpusError(
-                f"{source}: more than {_MOST_ROWS:,} rows, which no table of Common Voice has; "
-                "fetch it again"
-            )
-        yield _row(line, header)
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
-    """The lines of a file; None for one that is too long to be held in memory."""
-    while line := file.readline(_LONGEST_LINE):
-        if len(line) < _LONGEST_LINE or line.endswith(b"\n"):
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = file.readline(_LONGEST_LINE)
-        yield None
-
-
-def _row(line: bytes | None, header: list[str]) -> dict[str, str] | None:
-    """One row by column name; None where the line is broken."""
-    if line is None or b"\0" in line:
-        return None
-    try:
-        fields = line.decode("utf-8").split("\t")
-    except UnicodeDecodeError:
-        return None
-    return dict(zip(header, fields, strict=True)) if len(fields) == len(header) else None
-
-
-def _clip_row(row: dict[str, str] | None) -> dict[str, str | float]:
-    """One row of the clip table from one row of validated.tsv."""
-    clip = speaker = gender = age = accent = ""
-    if row is None:
-        excluded = "broken row"
-    else:
-        client_id = _known(row["client_id"])
-        speaker = speaker_hash(client_id) if client_id else ""
-        path = _known(row["path"])
-        clip = _file_name(path)
-        gender = _GENDERS.get(_known(row.get("gender", "")).lower(), "other")
-        age = _known(row.get("age", ""))
-        accents = _known(row.get("accents", "")) or _known(row.get("accent", ""))
-        accent = _BETWEEN_ACCENTS.split(accents)[0].strip()
-        if not speaker:
-            excluded = "no speaker id"
-        elif not clip:
-            excluded = "no file name"
-        elif not _is_plain_name(path):
-            excluded = "unsafe file name"
-        else:
-            excluded = ""
-    return {
-        "clip": clip,
-        "speaker": speaker,
-        "gender": gender,
-        "age": age,
-        "accent": accent,
-        "duration": math.nan,
-        "part": "",
-        "excluded": excluded,
-    }
-
-
-def _known(value: str) -> str:
-    """The value without blanks around it; "" for what stands for no value."""
-    value = value.strip()
-    return "" if value.lower() == "nan" else value
-
-
-def _file_name(path: str) -> str:
-    if not path or PurePosixPath(path).suffix.lower() in _AUDIO_ENDINGS:
-        return path
-    return f"{path}.mp3"
-
-
-def _is_plain_name(path: str) -> bool:
-    """Whether it names a file inside clips/, on any system, and prints as it is."""
-    return path.isprintable() and not set(path) & {"/", "\\"} and path not in (".", "..")
-
-
 def _exclude_repeats(table: pd.DataFrame) -> pd.DataFrame:
     """Exclude all but the first of rows that name one file, or all where they disagree."""
     usable = table[table["excluded"] == ""]
@@ -327,4 +190,16 @@ def _exclude_repeats(table: pd.DataFrame) -> pd.DataFrame:
     later = repeated["clip"].duplicated()
     table.loc[repeated.index[later], "excluded"] = "duplicate file name"
     table.loc[repeated.index[conflicting], "excluded"] = "conflicting rows"
+    return table
+
+
+def _mark_contradictory(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the gender label off all clips of a speaker who is labelled male and female.
+
+    A client_id stands for a browser, and so, now and then, for more than one person: which of the
+    labels is whose, nobody can tell.
+    """
+    labelled = table[table["excluded"].eq("") & table["gender"].isin(["female", "male"])]
+    labels = labelled.groupby("speaker")["gender"].transform("nunique")
+    table.loc[labelled.index[labels > 1], "gender"] = CONTRADICTORY
     return table
