@@ -86,7 +86,8 @@ def _blow_up(folder: Path, locale: str, clips: int) -> int:
         fields[0] = hashlib.sha256(f"{turn}/{fields[0]}".encode()).hexdigest() * 2
         fields[place] = f"{turn}_{original}"
         lines.append("\t".join(fields))
-        members.append((fields[place], mp3s[original]))
+        # A tag behind the sound, as ID3 has it: no two files are the same.
+        members.append((fields[place], mp3s[original] + f"TAG{turn:<125}".encode()))
     with (
         gzip.open(path, "wb", compresslevel=1) as stream,
         tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as archive,

@@ -1,9 +1,11 @@
 """Convert the selected clips of one locale to fixed-length WAV."""
 
+import shutil
 from pathlib import Path
 
 from stages._run import run
-from voicetraits.convert import convert
+from voicetraits.convert import convert, why_useless
+from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
 from voicetraits.corpus.table import read_clips
 from voicetraits.params import load_params
@@ -18,6 +20,9 @@ def main(locale: str) -> None:
     out = Path("data/wav", locale)
     clips, unread = corpus.clips(wanted), corpus.unread
     index, aside = convert(table, clips, params.clip, locale=locale, out=out, unread=unread)
+    if reason := why_useless(index, aside, stray=corpus.stray):
+        shutil.rmtree(out)
+        raise CorpusError(f"{corpus.path}: {reason}")
     print(f"{locale}: {len(index):,} clips converted, {len(aside):,} put aside")
     for note, count in sorted(index.loc[index["note"] != "", "note"].value_counts().items()):
         print(f"{locale}: {count:,} of the clips converted: {note}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages._run import run
+from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
-from voicetraits.corpus.selection import cap_clips, missing_label, selection_counts
-from voicetraits.corpus.table import read_clip_table, write_clips
+from voicetraits.corpus.selection import cap_clips, missing_label, selection_counts, why_useless
+from voicetraits.corpus.table import CONTRADICTORY, read_clip_table, write_clips
 from voicetraits.params import load_params
 
 
@@ -22,14 +23,20 @@ def main(locale: str) -> None:
         per_locale=params.select.clips_per_locale,
         seed=params.seed,
     )
+    counts = selection_counts(table)
+    if reason := why_useless(counts):
+        raise CorpusError(f"{corpus.path}: {reason}")
     write_clips(table, Path("data/clips", f"{locale}.parquet"))
 
-    counts = selection_counts(table)
     rows, selected = counts.pop("rows"), counts.pop("selected")
     line = [f"{locale}: {rows:,} rows", f"{selected:,} selected"]
     print(", ".join(line + [f"{count:,} {reason}" for reason, count in counts.items()]))
-    if not selected:
-        print(f"{locale}: nothing to train on; later stages skip this locale")
+    contradictory = listed[listed["gender"] == CONTRADICTORY]
+    if speakers := contradictory["speaker"].nunique():
+        print(
+            f"{locale}: {len(contradictory):,} clips of {speakers:,} speakers labelled both female "
+            "and male: kept, but without a gender"
+        )
     if label := missing_label(listed):
         print(
             f"{locale}: warning: of many labelled speakers not one is {label}; the tables may lack "

@@ -5,7 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from stages._run import run
-from voicetraits.dataset import assign_parts, given_parts, why_not
+from voicetraits.dataset import (
+    assign_parts,
+    given_parts,
+    leave_out_shared,
+    refuse_shared_clips,
+    why_not,
+)
 from voicetraits.params import load_params
 from voicetraits.shards import INDEX, write_table
 from voicetraits.tasks import GENDER, language
@@ -22,6 +28,7 @@ def main(task_name: str, *locales: str) -> None:
     index = pd.concat(
         pd.read_parquet(Path("data/wav", locale, INDEX)) for locale in locales or params.locales
     )
+    refuse_shared_clips(index)
     labelled = task.labelled(index.drop(columns=["duration", "note"]))
     by = params.protocol.split_by
     # The part comes last in the table, whoever assigned it.
@@ -32,6 +39,10 @@ def main(task_name: str, *locales: str) -> None:
             print(f"{name}: {left_out:,} clips left out, of speakers in two of the parts")
     else:
         clips = assign_parts(labelled, task, params.split, by=by, seed=params.seed)
+    whole = leave_out_shared(clips)
+    if left_out := len(clips) - len(whole):
+        print(f"{name}: {left_out:,} clips left out, which another speaker has in another part")
+    clips = whole.drop(columns="checksum")
     write_table(Path("data/splits", f"{name}.parquet"), clips)
     reason = why_not(clips, task, params.split, by=by)
     counts = clips.groupby("part")["speaker"].agg(["size", "nunique"])

@@ -75,7 +75,10 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
     return table, files
 
 
-COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "note", "shard", "row"]
+COLUMNS = [
+    *("clip", "locale", "speaker", "gender", "part"),
+    *("duration", "checksum", "note", "shard", "row"),
+]
 KINDS = ["good", "missing", "excluded", *BROKEN]
 MIXED = [KINDS[number % len(KINDS)] for number in range(2 * len(KINDS))] + ["good"] * 6
 

@@ -75,14 +75,46 @@ def test_the_same_corpus_gives_the_same_bytes(project):
     assert written[0] == written[1]
 
 
-@pytest.mark.parametrize(("rows", "count"), [("", 0), ("\ta.mp3\tmale\n", 1)])
-def test_nothing_selected_is_said_and_no_error(project, capsys, rows, count):
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("", "its table has a header and no rows"),
+        ("\ta.mp3\tmale\n", r"0 of 1 rows can be used \(1 no speaker id\); the column client_id"),
+        ("x y\n" * 5, r"0 of 5 rows can be used \(5 broken row\); was the table changed"),
+        (
+            "ann\tes/clips/a.mp3\tmale\n",
+            r"0 of 1 .*1 unsafe file name\); the table is to list",
+        ),
+        ("ann\ta.mp3\tmale\n" + "x y\n" * 9, r"1 of 10 rows can be used \(9 broken row\)"),
+        (
+            "".join(f"{who}\t{n}.mp3\tmale\n" for who in ("ann", "bob") for n in range(3)),
+            r"0 of 6 rows can be used \(6 conflicting rows\)",
+        ),
+    ],
+)
+def test_a_table_of_which_nothing_or_next_to_nothing_is_usable_stops_the_run(project, rows, told):
     pack(project / "cv/es.tar.gz", rows)
+    with pytest.raises(CorpusError, match=rf"^cv/es\.tar\.gz: {told}"):
+        select.main("es")
+    assert not Path("data").exists()
+
+
+def test_some_broken_rows_are_no_broken_table(project, capsys):
+    pack(project / "cv/es.tar.gz", "ann\ta.mp3\tmale\n" + "x y\n" * 8)
     select.main("es")
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"es: {count} rows, 0 selected")
-    assert second == "es: nothing to train on; later stages skip this locale"
-    assert len(read_clips("data/clips/es.parquet")) == count
+    assert capsys.readouterr().out == "es: 9 rows, 1 selected, 8 broken row\n"
+
+
+def test_a_speaker_with_two_labels_keeps_neither_and_that_is_told(project, capsys):
+    labels = ["male", "female", "male", ""]
+    rows = "".join(f"ann\t{n}.mp3\t{label}\n" for n, label in enumerate(labels))
+    pack(project / "cv/es.tar.gz", rows + "bob\tb.mp3\tfemale\nbob\tc.mp3\tother\n")
+    select.main("es")
+    table = read_clips("data/clips/es.parquet")
+    assert table["gender"].tolist() == [*["contradictory"] * 3, "", "female", "other"]
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "es: 3 clips of 1 speakers labelled both female and male: kept, but without a gender"
+    )
 
 
 def test_a_label_that_the_release_has_lost_is_told(project, capsys):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from stages import split
 from voicetraits.convert import INDEX_COLUMNS
+from voicetraits.dataset import SharedClipsError
 from voicetraits.shards import INDEX, write_table
 
 COLUMNS = ["clip", "locale", "speaker", "gender", "shard", "row", "label", "part"]
@@ -31,7 +32,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
             gender, part = ("male", "female")[number % 2], PARTS[(number // 2 + shift) % 3]
             for clip in range(2):
                 name = f"{number}_{clip}.mp3"
-                rows.append((name, locale, speaker, gender, part, 1.0, "", 0, 2 * number + clip))
+                checksum = f"{locale}{name}"
+                row = 2 * number + clip
+                rows.append((name, locale, speaker, gender, part, 1.0, checksum, "", 0, row))
         index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
         write_table(Path("data/wav", locale, INDEX), index)
 
@@ -68,3 +71,37 @@ def test_a_speaker_in_parts_of_two_locales_stays_in_the_test_part_and_that_is_sa
     assert both[["locale", "part"]].to_numpy().tolist() == [["es", "test"]] * 2
     assert "language: 2 clips left out, of speakers in two of the parts" in capsys.readouterr().out
     assert len(table) == 46
+
+
+def change_index(locale: str, **columns: Sequence[str]) -> None:
+    """Give the first rows of a locale's index other values."""
+    path = Path("data/wav", locale, INDEX)
+    index = pd.read_parquet(path)
+    for column, values in columns.items():
+        index.loc[: len(values) - 1, column] = values
+    write_table(path, index)
+
+
+def test_clips_in_the_corpora_of_two_languages_stop_the_run(stage):
+    same = pd.read_parquet(Path("data/wav/en", INDEX)).loc[:1, "checksum"].tolist()
+    change_index("es", checksum=same)
+    stage("gender", "es")  # which reads one locale alone
+    with pytest.raises(SharedClipsError, match=r"^en and es: 2 clips .* 0_0\.mp3 in en, .* in es"):
+        stage("language")
+
+
+@pytest.mark.parametrize("splits", ["ours", "common_voice"])
+def test_a_clip_that_two_speakers_have_is_in_one_part_alone(stage, capsys, splits):
+    index = pd.read_parquet(Path("data/wav/es", INDEX))
+    checksums = index["checksum"].to_numpy().copy()
+    checksums[1::2] = "shared"  # the second clip of every speaker
+    change_index("es", checksum=checksums)
+    table = stage("gender", "es", splits=splits)
+    assert "checksum" not in table
+    shared = table["clip"].str.endswith("_1.mp3")
+    assert set(table.loc[shared, "part"]) == {"test"}
+    assert set(table.loc[~shared, "part"]) == set(PARTS)
+    left_out = len(index) - len(table)
+    assert left_out == 12 - shared.sum() > 0
+    said = f"gender-es: {left_out} clips left out, which another speaker has in another part"
+    assert said in capsys.readouterr().out

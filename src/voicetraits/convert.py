@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -27,8 +28,15 @@ from voicetraits.shards import (
 _SHARDS_PER_WORKER = 4
 # A shard's files travel to a worker in one piece. 256 read sentences have 10 MB.
 _SHARD_BYTES = 2**26
-NOT_IN_CORPUS = "listed in validated.tsv, not in the corpus"
-INDEX_COLUMNS = ["clip", "locale", "speaker", "gender", "part", "duration", "note", "shard", "row"]
+NOT_IN_CORPUS = "listed in the table, not in the corpus"
+SAME_BYTES = "the same file as another clip of its speaker"
+INDEX_COLUMNS = [
+    *("clip", "locale", "speaker", "gender", "part"),
+    *("duration", "checksum", "note", "shard", "row"),
+]
+# Fewer usable clips than one in so many are no corpus with some broken clips, but a broken corpus.
+_USABLE_OF = 10
+_REASONS_TOLD = 3
 
 
 class _Job(NamedTuple):
@@ -74,8 +82,10 @@ def convert(
 
     Returns:
         The index of the converted clips (clip, locale, speaker, gender, part, duration of the file
-        in seconds or NaN, note of Sound, shard, row) and the table of those put aside (clip,
-        reason).
+        in seconds or NaN, checksum of the file, note of Sound, shard, row) and the table of those
+        put aside (clip, reason). Both are sorted by clip, so that nothing after them depends on the
+        order of the archive. Of several files of one speaker that are the same, the first by name
+        is converted.
     """
     selected = table.loc[table["excluded"] == "", ["clip", "speaker", "gender", "part"]]
     selected = selected.set_index("clip")
@@ -97,15 +107,44 @@ def convert(
             (name, unread.get(name, NOT_IN_CORPUS)) for name in selected.index if name not in found
         ]
 
-        index = pd.DataFrame(rows, columns=["clip", "duration", "note", "shard", "row"])
-        index = index.astype({"duration": "float32", "note": str}).join(selected, on="clip")
+        columns = ["clip", "duration", "checksum", "note", "shard", "row"]
+        index = pd.DataFrame(rows, columns=columns)
+        index = index.astype({"clip": str, "duration": "float32", "checksum": str, "note": str})
+        index = index.sort_values("clip", ignore_index=True).join(selected, on="clip")
         index.insert(1, "locale", locale)
-        index = index[INDEX_COLUMNS]
+        again = index.duplicated(["speaker", "checksum"])
+        put_aside += [(name, SAME_BYTES) for name in index.loc[again, "clip"]]
+        index = index.loc[~again, INDEX_COLUMNS].reset_index(drop=True)
         aside = pd.DataFrame(put_aside, columns=["clip", "reason"]).astype(str)
+        aside = aside.sort_values("clip", ignore_index=True)
         write_table(folder / INDEX, index)
         write_table(folder / PUT_ASIDE, aside)
         example.write(folder, sample_rate=clip.sample_rate)
     return index, aside
+
+
+def why_useless(index: pd.DataFrame, aside: pd.DataFrame, *, stray: str) -> str:
+    """Why the conversion of a corpus has failed as a whole; empty where it has not.
+
+    Args:
+        index: Of the converted clips.
+        aside: Those put aside.
+        stray: A file that lies among the clips and is none of those listed, or "".
+    """
+    selected = len(index) + len(aside)
+    if len(index) * _USABLE_OF >= max(selected, 1):
+        return ""
+    counts = aside["reason"].value_counts().head(_REASONS_TOLD)
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    example = aside.loc[aside["reason"] == counts.index[0], "clip"].iloc[0]
+    told = f"{len(index):,} of {selected:,} selected clips could be converted ({reasons}), "
+    if counts.index[0] == NOT_IN_CORPUS:
+        there = f"there is {stray}" if stray else "other clips are not there"
+        return (
+            f"{told}such as {example}, while {there}; do tables and clips belong together, and are "
+            "all clips there?"
+        )
+    return f"{told}such as {example}; do the clips play? If not, fetch or unpack the corpus again"
 
 
 def _jobs(files: Iterable[tuple[str, bytes]], clip: Clip, folder: Path) -> Iterator[_Job]:
@@ -127,9 +166,9 @@ def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
         yield batch
 
 
-def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str]], list[tuple[str, str]]]:
-    """Write one shard; return its clips with duration and note, and those put aside with reason."""
-    converted: list[tuple[str, float, str]] = []
+def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str, str]], list[tuple[str, str]]]:
+    """Write one shard; return its clips (name, duration, checksum, note), and those put aside."""
+    converted: list[tuple[str, float, str, str]] = []
     wavs: list[tuple[str, bytes]] = []
     put_aside: list[tuple[str, str]] = []
     rate, seconds = job.clip.sample_rate, job.clip.seconds
@@ -140,6 +179,7 @@ def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str]], list[tuple[
             put_aside.append((name, str(error)))
             continue
         wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=job.clip.samples))))
-        converted.append((name, sound.duration, sound.note))
+        checksum = hashlib.blake2b(data, digest_size=16).hexdigest()
+        converted.append((name, sound.duration, checksum, sound.note))
     write_wavs(job.path, wavs)
     return converted, put_aside

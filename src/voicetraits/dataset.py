@@ -8,11 +8,51 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.arrays import Arrays, Chosen, chunks
+from voicetraits.errors import InputError
 from voicetraits.params import Protocol, Split
 from voicetraits.tasks import Task
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 PARTS = (TRAINING, VALIDATION, TEST)
+_RANK = {TEST: 0, VALIDATION: 1, TRAINING: 2}
+
+
+class SharedClipsError(InputError):
+    """Clips that are in the corpora of two languages; the message names both and one clip."""
+
+
+def refuse_shared_clips(index: pd.DataFrame) -> None:
+    """Stop where the corpora of two languages have clips in common: one of them is the other's.
+
+    Args:
+        index: Converted clips of all locales, with columns clip, locale, checksum.
+
+    Raises:
+        SharedClipsError: If a file is in two of them.
+    """
+    locales = index.groupby("checksum")["locale"].transform("nunique")
+    shared = index[locales > 1].sort_values(["checksum", "locale", "clip"])
+    if shared.empty:
+        return
+    first = shared[shared["checksum"] == shared["checksum"].iloc[0]].drop_duplicates("locale")
+    (one, this), (other, that) = first[["locale", "clip"]].head(2).itertuples(index=False)
+    raise SharedClipsError(
+        f"{one} and {other}: {shared['checksum'].nunique():,} clips are in the corpora of both, "
+        f"such as {this} in {one}, which is {that} in {other}; is one corpus a copy of the other, "
+        "or under the wrong name? Give each language its own"
+    )
+
+
+def leave_out_shared(clips: pd.DataFrame) -> pd.DataFrame:
+    """Leave out clips that are in a further part under another speaker.
+
+    Nothing tells whose they are. The test part keeps its own, or else the validation part.
+
+    Args:
+        clips: Assigned clips, with columns checksum and part.
+    """
+    rank = clips["part"].map(_RANK)
+    return clips[rank.isna() | (rank == rank.groupby(clips["checksum"]).transform("min"))]
 
 
 def assign_parts(
@@ -71,7 +111,7 @@ def given_parts(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> pd
     unit = _unit(clips, by)
     if _too_few(_most_frequent(clips["label"], unit), task, split.min_speakers):
         return clips.assign(part="")
-    rank = clips["part"].map({TEST: 0, VALIDATION: 1, TRAINING: 2})
+    rank = clips["part"].map(_RANK)
     return clips[rank == rank.groupby(unit).transform("min")].reset_index(drop=True)
 
 

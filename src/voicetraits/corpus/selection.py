@@ -9,6 +9,19 @@ import pandas as pd
 
 # Were either label as likely, ten speakers would all give the same one once in 512 corpora.
 _SPEAKERS_OF_ONE_LABEL = 10
+# Rows of these reasons are some in every release; a table of little else is damaged.
+_DAMAGES = {
+    "broken row": "was the table changed by an editor, or cut off? Fetch or unpack it again",
+    "no speaker id": "the column client_id is empty; take the table of the release",
+    "no file name": "the column with the file names is empty; take the table of the release",
+    "unsafe file name": "the table is to list file names alone, without folders in front of them",
+    "conflicting rows": "the table lists each clip for several speakers; is it made of two?",
+}
+_DAMAGED = 0.9  # share of the rows
+_REMEDIES = {
+    "not in Common Voice's splits": "set corpus.splits to ours in params.yaml",
+    "in two of Common Voice's splits": "set corpus.splits to ours in params.yaml",
+}
 
 
 def cap_clips(table: pd.DataFrame, *, per_speaker: int, per_locale: int, seed: int) -> pd.DataFrame:
@@ -53,6 +66,25 @@ def selection_counts(table: pd.DataFrame) -> dict[str, int]:
     reasons = table.loc[table["excluded"] != "", "excluded"].value_counts().sort_index()
     counts = {str(reason): int(count) for reason, count in reasons.items()}
     return {"rows": len(table), "selected": len(table) - sum(counts.values()), **counts}
+
+
+def why_useless(counts: dict[str, int]) -> str:
+    """Why the tables of a corpus are of no use as a whole; empty where they are.
+
+    Args:
+        counts: What `selection_counts` gave.
+    """
+    rows, selected = counts["rows"], counts["selected"]
+    damaged = {reason: counts[reason] for reason in _DAMAGES if reason in counts}
+    if rows and selected and sum(damaged.values()) < _DAMAGED * rows:
+        return ""
+    if not rows:
+        return "its table has a header and no rows; fetch or unpack the corpus again"
+    reasons = [reason for reason in counts if reason not in ("rows", "selected")]
+    told = ", ".join(f"{counts[reason]:,} {reason}" for reason in reasons)
+    worst = max(reasons, key=lambda reason: counts[reason])
+    remedy = _DAMAGES.get(worst) or _REMEDIES.get(worst, "look into the table")
+    return f"{selected:,} of {rows:,} rows can be used ({told}); {remedy}"
 
 
 def missing_label(table: pd.DataFrame) -> str:
