@@ -27,7 +27,7 @@ def check_corpus(params: Params) -> None:
         if not path.is_dir():
             raise ParamsError(
                 f"params.yaml: corpus.path = {str(path)!r} is not a folder; name one that holds "
-                "<locale>.tar.gz, <locale>.tar or <locale>/"
+                "<locale>.tar.gz, another archive, or <locale>/"
             )
         for locale in params.locales:
             _check_ending(locale, open_corpus(path, locale).path.name, params.corpus.ending)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicetraits.corpus.language import same_language
 from voicetraits.errors import InputError
 
 # As in the extra `download` of pyproject.toml. Its authors announce breaking changes before 1.0.
@@ -28,7 +29,7 @@ CLIENT = "datacollective>=0.7,<0.8"
 KEY = "MDC_API_KEY"
 SITE = "https://mozilladatacollective.com"
 # As the releases are named there: "Common Voice Scripted Speech 25.0 - Czech". "Spontaneous
-# Speech" has other tables, and others publish subsets under other organisations.
+# Speech" is small, and has to be named; others publish subsets under other organisations.
 _SERIES = "Common Voice Scripted Speech"
 _RELEASE = re.compile(rf"{_SERIES} (\d+)\.(\d+) - ")
 _PUBLISHER = "Common Voice"
@@ -113,8 +114,7 @@ def find_release(client: Any, locale: str, dataset: str | None) -> Release:
             f"{SITE}/datasets and name it: {locale}=<dataset id>"
         )
     name, filename = details.name or details.id, details.filename or ""
-    # A dataset of English spoken in Great Britain (en-GB) may stand for en, one of German not.
-    if details.locale and details.locale.split("-")[0] != locale.split("-")[0]:
+    if details.locale and not same_language(details.locale, locale):
         raise FetchError(f"{label}: {name} is of the locale {details.locale}")
     # The client makes a path of it, so it must not lead out of the folder.
     if Path(filename).name != filename or not filename.endswith(".tar.gz"):

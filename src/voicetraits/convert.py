@@ -131,6 +131,7 @@ def why_useless(index: pd.DataFrame, aside: pd.DataFrame, *, stray: str) -> str:
         aside: Those put aside.
         stray: A file that lies among the clips and is none of those listed, or "".
     """
+    aside = aside[aside["reason"] != SAME_BYTES]
     selected = len(index) + len(aside)
     if len(index) * _USABLE_OF >= max(selected, 1):
         return ""

@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,7 +31,7 @@ from voicetraits.catalogue import (
     client_with_key,
     find_release,
 )
-from voicetraits.params import Locale
+from voicetraits.params import Ending, Locale
 from voicetraits.progress import open_with_progress
 
 TERMS = f"""\
@@ -155,8 +155,8 @@ def _is_locale(name: str) -> bool:
 def _is_there(release: Release, folder: Path) -> bool:
     """Whether the archive is there and whole."""
     target = _target(release, folder)
-    for other in (folder / f"{release.locale}.tar", folder / release.locale):
-        if other.exists():
+    for other in (folder / f"{release.locale}{ending}" for ending in get_args(Ending)):
+        if other != target and other.exists():
             raise FetchError(
                 f"{other}: is in the way of {target.name}; a locale is read from one of the two"
             )

@@ -23,6 +23,7 @@ from voicetraits.corpus.layout import (
     LARGEST_TABLE,
     REPORTED,
     SEVERAL_FILES,
+    SPLITS,
     SPONTANEOUS,
     TOO_LARGE,
     VALIDATED,
@@ -30,7 +31,6 @@ from voicetraits.corpus.layout import (
     Place,
     Roots,
     is_unsafe,
-    of_use,
     place,
 )
 from voicetraits.corpus.names import WantedClips
@@ -99,28 +99,36 @@ class ArchiveCorpus:
             CorpusError: If the archive is broken as far as it is read, or holds no clips, or
                 lacks a needed table, or holds one of a size that no table has.
         """
-        found: dict[str, IO[bytes]] = {}
-        told = False
         with ExitStack() as stack:
             with clear_errors(self.path):
-                for file in self._files():
-                    if file.place.kind == "clip":
-                        if _all_seen(needed, found):
-                            break  # the rest of the archive is clips: minutes of reading
-                        if not told:
-                            print(
-                                f"{self.path}: the tables stand behind the clips; reading on",
-                                file=sys.stderr,
-                            )
-                        told = True
-                    elif file.place.name not in found:
-                        found[file.place.name] = stack.enter_context(self._copy(file))
-                        if told and found.keys() >= {*needed, DURATIONS}:
-                            break
+                wanted = {*needed, DURATIONS, SPONTANEOUS, REPORTED}
+                found = self._copies(wanted, needed, stack)
+                if not found.keys() & {VALIDATED, SPONTANEOUS}:
+                    found |= self._copies(SPLITS.keys() - found.keys(), SPLITS, stack)
             self.roots.require(needed, found)
             if self.roots.clips is None:
                 raise self.roots.no_clips()
-            yield {name: found[name] for name in of_use(needed, found)}
+            yield found
+
+    def _copies(
+        self, wanted: Collection[str], needed: Collection[str], stack: ExitStack
+    ) -> dict[str, IO[bytes]]:
+        """Copies of the wanted tables that stand in front of the clips, or of all the needed."""
+        found: dict[str, IO[bytes]] = {}
+        told = False
+        for file in self._files():
+            if file.place.kind == "clip":
+                if _all_seen(needed, found):
+                    break  # the rest of the archive is clips: minutes of reading
+                if not told and VALIDATED in needed:
+                    line = "the tables stand behind the clips; reading on"
+                    print(f"{self.path}: {line}", file=sys.stderr)
+                told = True
+            elif file.place.name in wanted and file.place.name not in found:
+                found[file.place.name] = stack.enter_context(self._copy(file))
+                if told and found.keys() >= {*needed, DURATIONS}:
+                    break
+        return found
 
     @contextmanager
     def _copy(self, table: _File) -> Iterator[IO[bytes]]:
