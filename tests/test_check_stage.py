@@ -43,6 +43,24 @@ def test_a_corpus_folder_has_to_be_there(
         check_corpus(edited_params(corpus=missing))
 
 
+def test_a_web_page_in_place_of_an_archive_is_refused_before_any_work(
+    edited_params: Callable[..., Params], tmp_path: Path
+) -> None:
+    (tmp_path / "es.tar.gz").write_text("<!DOCTYPE html><html>Please sign in</html>")
+    with pytest.raises(InputError, match=r"es\.tar\.gz: is no archive but a web page"):
+        check_corpus(edited_params(corpus={"path": str(tmp_path)}, locales=["es"]))
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"])
+def test_archives_of_other_kinds_have_their_endings(
+    edited_params: Callable[..., Params], tmp_path: Path, ending: str
+) -> None:
+    (tmp_path / f"es{ending}").touch()
+    check_corpus(edited_params(corpus={"path": str(tmp_path), "ending": ending}, locales=["es"]))
+    with pytest.raises(InputError, match=rf"there is es{ending}; set it to '{ending}'"):
+        check_corpus(edited_params(corpus={"path": str(tmp_path)}, locales=["es"]))
+
+
 def test_the_ending_has_to_be_that_of_what_is_there(
     edited_params: Callable[..., Params], tmp_path: Path
 ) -> None:

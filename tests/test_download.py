@@ -6,10 +6,12 @@ The real client talks to it over HTTP; only the address of the API is another.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
@@ -21,14 +23,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import datacollective  # noqa: F401  (reads .env when it is imported: before the tests set theirs)
+import pandas as pd
 import pytest
 import requests
+import yaml
 from conftest import ROOT, folder_bytes
+from corpora import GOOD
 
+from stages import convert, select
 from voicetraits import download as module
 from voicetraits.catalogue import CLIENT, newest
 from voicetraits.cli import main
 from voicetraits.corpus.open import open_corpus
+from voicetraits.shards import INDEX
 
 KEY = "the-secret-key"
 SIGNATURE = "the-secret-signature"
@@ -425,6 +432,36 @@ def test_a_locale_without_a_release_is_said(collective, refused):
 def test_a_dataset_of_another_language_is_refused(collective, refused):
     collective.publish("new")
     assert refused("de=new").endswith("is of the locale es")
+    collective.publish("taiwan", "zh-TW")
+    assert refused("zh-CN=taiwan").endswith("is of the locale zh-TW")
+
+
+def test_a_dataset_of_spontaneous_speech_that_is_named_is_downloaded_and_can_be_read(collective):
+    folder = "sps-corpus-3.0-2026-03-09-es"
+    clip = "spontaneous-speech-es-7.mp3"
+    files = {
+        f"{folder}/README.md": b"...",
+        f"{folder}/audios/{clip}": GOOD,
+        f"{folder}/ss-corpus-es.tsv": b"client_id\taudio_file\tgender\tlanguage\n"
+        + f"ann\t{clip}\tfemale_feminine\tSpanish\n".encode(),
+        f"{folder}/ss-reported-audios-es.tsv": b"client_id\taudio_file\n",
+    }
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    name = "Common Voice Spontaneous Speech 3.0 - Spanish"
+    collective.publish("sps", name=name, archive=content.getvalue(), filename=f"{folder}.tar.gz")
+    main(["download", "es=sps"])
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    params["corpus"]["path"] = str(FOLDER)
+    Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    select.main("es")
+    convert.main("es")
+    index = pd.read_parquet(Path("data/wav/es", INDEX))
+    assert index[["clip", "gender"]].to_numpy().tolist() == [[clip, "female"]]
 
 
 @pytest.mark.parametrize("filename", ["../../es.tar.gz", "corpus.zip", "", None])

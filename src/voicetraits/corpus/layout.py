@@ -126,15 +126,16 @@ class Roots:
         for kind, pattern in (("archive", _ARCHIVES), ("audio", _AUDIO)):
             if pattern.search(path):
                 self.unused.setdefault(kind, path)
-        if path.endswith((".tsv", ".csv")):
+        if path.endswith((".tsv", ".csv", ".txt", ".xlsx")):
             self.unused.setdefault("table", path)
 
     def no_clips(self) -> CorpusError:
         """The error for a corpus without clips."""
         if archive := self.unused.get("archive"):
+            first = "" if self._path.is_dir() else "unpack this one and "
             return CorpusError(
-                f"{self._path}: holds another archive, {archive}, and no clips; unpack this one "
-                "and put that one in its place"
+                f"{self._path}: holds another archive, {archive}, and no clips; {first}put that "
+                "one in its place"
             )
         elsewhere = ""
         if audio := self.unused.get("audio"):
