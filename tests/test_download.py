@@ -286,7 +286,7 @@ def test_another_archive_of_the_locale_is_left_alone(collective, refused, other)
     assert folder_bytes(FOLDER) == {"es.tar.gz": other}
 
 
-@pytest.mark.parametrize("name", ["es", "es.tar"])
+@pytest.mark.parametrize("name", ["es", "es.tar", "es.zip"])
 def test_a_second_corpus_of_the_locale_is_refused_before_the_download(collective, refused, name):
     (FOLDER / name).mkdir(parents=True)
     collective.publish("new")

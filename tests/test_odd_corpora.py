@@ -182,6 +182,7 @@ class TestContainers:
             (b"\xef\xbb\xbf\n<!DOCTYPE html><html>" * 90, "a web page"),
             (gzip.compress(b"<html><body>Sign in</body></html>"), "a web page"),
             (b'{"error": "The link has expired"}', "a web page"),
+            (gzip.compress(zipped(SIMPLE)), "a zip archive.*gunzip"),
             (b"7z\xbc\xaf\x27\x1c" + bytes(90), "a 7z archive.*7z x"),
             (b"Rar!\x1a\x07" + bytes(90), "a RAR archive"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),

@@ -137,13 +137,10 @@ class Roots:
                 f"{self._path}: holds another archive, {archive}, and no clips; {first}put that "
                 "one in its place"
             )
-        elsewhere = ""
+        remedy = "is it a Common Voice corpus?"
         if audio := self.unused.get("audio"):
-            elsewhere = f"; {audio} is not in a folder of that name, move it and the others there"
-        return CorpusError(
-            f"{self._path}: holds no files in clips/, nor in audios/; is it a Common Voice corpus?"
-            f"{elsewhere}"
-        )
+            remedy = f"{audio} is not in a folder of that name, move it and the others there"
+        return CorpusError(f"{self._path}: holds no files in clips/, nor in audios/; {remedy}")
 
     def require(self, needed: Collection[str], found: Collection[str]) -> None:
         """See that a corpus has the tables that are needed.

@@ -11,7 +11,7 @@ import pandas as pd
 _SPEAKERS_OF_ONE_LABEL = 10
 # Rows of these reasons are some in every release; a table of little else is damaged.
 _DAMAGES = {
-    "broken row": "was the table changed by an editor, or cut off? Fetch or unpack it again",
+    "broken row": "was the table cut off, or saved in an encoding other than UTF-8? Fetch it anew",
     "no speaker id": "the column client_id is empty; take the table of the release",
     "no file name": "the column with the file names is empty; take the table of the release",
     "unsafe file name": "the table is to list file names alone, without folders in front of them",

@@ -21,6 +21,7 @@ _READ_AT_ONCE = 2**20  # bytes
 _MOST_LAYERS = 3  # of compression: a download compressed once more by its server or its user
 # What is no archive, by its first bytes, and what to do about it.
 _OTHERS = {
+    b"PK\3\4": "is a zip archive, compressed once more as a stream; undo that: gunzip",
     b"7z\xbc\xaf\x27\x1c": "is a 7z archive, which cannot be read as a stream; unpack it: 7z x",
     b"Rar!": "is a RAR archive, which cannot be read as a stream; unpack it: unrar x",
     b"version https://git-lfs": "is a pointer of Git LFS, not the archive; fetch it: git lfs pull",
@@ -35,8 +36,10 @@ def is_zip(path: Path) -> bool:
     """
     with readable(path), path.open("rb") as file:
         start = file.read(512)
+        if start.startswith(_ZIP):
+            return True
         refuse_others(start, path)
-        return start.startswith(_ZIP)
+        return False
 
 
 def refuse_others(start: bytes, path: Path) -> None:
