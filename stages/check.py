@@ -1,8 +1,10 @@
 """Refuse an unknown key, an impossible value or a missing corpus before any work."""
 
+import os
 from pathlib import Path
 
 from stages._run import run
+from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
 from voicetraits.params import Params, ParamsError, load_params
 
@@ -26,11 +28,14 @@ def check_corpus(params: Params) -> None:
     if path != Path("data/sample"):
         if not path.is_dir():
             raise ParamsError(
-                f"params.yaml: corpus.path = {str(path)!r} is not a folder; name one that holds "
-                "<locale>.tar.gz, another archive, or <locale>/"
+                f"params.yaml: corpus.path = {str(path)!r} is not a folder; {_remedy(path)}"
             )
         for locale in params.locales:
-            _check_ending(locale, open_corpus(path, locale).path.name, params.corpus.ending)
+            try:
+                found = open_corpus(path, locale).path.name
+            except CorpusError as error:
+                raise ParamsError(f"params.yaml: corpus.path: {error}") from error
+            _check_ending(locale, found, params.corpus.ending)
     elif params.corpus.ending != ".tar.gz":
         raise ParamsError(
             f"params.yaml: corpus.ending = {params.corpus.ending!r}, but the sample corpus in "
@@ -41,6 +46,16 @@ def check_corpus(params: Params) -> None:
             f"params.yaml: locales names {', '.join(missing)}, of which the sample corpus has no "
             f"speakers; it has {', '.join(params.sample.speakers)}"
         )
+
+
+def _remedy(path: Path) -> str:
+    clone, isolated, _ = str(Path.cwd()).partition(f"{os.sep}.dvc{os.sep}tmp{os.sep}exps{os.sep}")
+    if isolated and not path.is_absolute():
+        return (
+            "`dvc exp run --temp` and `--queue` work in a folder of their own, without what Git "
+            f"ignores; give the whole path: {os.path.normpath(Path(clone, path))}"
+        )
+    return "name one that holds <locale>.tar.gz, another archive, or <locale>/"
 
 
 def _check_ending(locale: str, found: str, ending: str) -> None:

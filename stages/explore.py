@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stages._inputs import fetch_missing
 from stages._run import run
 from voicetraits.audio import read_wav
 from voicetraits.corpus.table import read_clips
@@ -20,11 +21,16 @@ from voicetraits.shards import INDEX
 
 def main() -> None:
     """Read data/clips/ and data/wav/; write plots/explore/ and data/example/."""
+    locales = load_params().locales
+    fetch_missing(
+        [Path("data/clips", f"{locale}.parquet") for locale in locales]
+        + [Path("data/wav", locale) for locale in locales]
+    )
     with (
         fresh_folder(Path("plots/explore")) as plots,
         fresh_folder(Path("data/example")) as examples,
     ):
-        for locale in load_params().locales:
+        for locale in locales:
             clips = explore(locale, plots=plots / locale, examples=examples)
             print(f"{locale}: {clips:,} clips counted, see plots/explore/{locale}/")
 

@@ -5,6 +5,7 @@ from typing import cast
 
 import pandas as pd
 
+from stages._inputs import fetch_missing
 from stages._run import run
 from voicetraits.cell import run_cell
 from voicetraits.params import Representation, load_params
@@ -14,11 +15,13 @@ from voicetraits.tasks import language
 def main(representation: str) -> None:
     """Read data/splits/language.parquet and the arrays; write models/language/<representation>/."""
     params = load_params()
+    folders = {locale: Path("data", representation, locale) for locale in params.locales}
+    fetch_missing(folders.values())
     print(
         run_cell(
             language(params.locales),
             pd.read_parquet("data/splits/language.parquet"),
-            {locale: Path("data", representation, locale) for locale in params.locales},
+            folders,
             params,
             representation=cast(Representation, representation),
             label=f"language {representation}",

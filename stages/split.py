@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages._inputs import fetch_missing
 from stages._run import run
 from voicetraits.dataset import (
     assign_parts,
@@ -25,9 +26,9 @@ def main(task_name: str, *locales: str) -> None:
     params = load_params()
     task = GENDER if task_name == "gender" else language(params.locales)
     name = "-".join((task_name, *locales))
-    index = pd.concat(
-        pd.read_parquet(Path("data/wav", locale, INDEX)) for locale in locales or params.locales
-    )
+    folders = [Path("data/wav", locale) for locale in locales or params.locales]
+    fetch_missing(folders)
+    index = pd.concat(pd.read_parquet(folder / INDEX) for folder in folders)
     refuse_shared_clips(index)
     labelled = task.labelled(index.drop(columns=["duration", "note"]))
     by = params.protocol.split_by

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages._inputs import fetch_missing
 from stages._run import run
 from voicetraits import summary
 from voicetraits.cells import declared_cells, read_predictions
@@ -21,6 +22,11 @@ def main() -> None:
     """Read models/, data/clips/, data/wav/ and data/splits/; write metrics/ and plots/."""
     params = load_params()
     cells = declared_cells(params, models=Path("models"))
+    fetch_missing(
+        [Path("data/clips", f"{locale}.parquet") for locale in params.locales]
+        + [Path("data/wav", locale) for locale in params.locales]
+        + [cell.folder for cell in cells]
+    )
     corpus = [
         row
         for locale in params.locales

@@ -12,7 +12,8 @@ import pytest
 from conftest import LoudestRow, folder_bytes, split_and_arrays
 
 from voicetraits.arrays import StoredClips, read_clips_arrays
-from voicetraits.cell import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS, run_cell
+from voicetraits.cell import run_cell
+from voicetraits.cells import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS
 from voicetraits.dataset import TEST, TRAINING, VALIDATION, Scaler, prepare
 from voicetraits.errors import NotFiniteError
 from voicetraits.shards import write_array
@@ -38,9 +39,11 @@ def run(edited_params, tmp_path):
         protocol={"split_by": "speaker", "undersample": "training", "scale": "training"},
     )
 
-    def run(task, speakers, *, out="cell", **train):
+    def run(task, speakers, *, out="cell", relabel=None, **train):
         params = unchanged.model_copy(update={"train": unchanged.train.model_copy(update=train)})
         split, folders = split_and_arrays(task, unchanged, tmp_path / "arrays", speakers=speakers)
+        if relabel is not None:
+            split = relabel(split)
         line = run_cell(
             task,
             split,
@@ -115,6 +118,40 @@ def test_every_test_clip_has_its_own_prediction_from_every_model(
     # As frequent as before undersampling: the largest class of the corpus wins.
     shares = split.loc[split["part"] == TRAINING, "label"].value_counts(normalize=True)
     assert (of_model["majority"] == shares[classes].to_numpy()).all()
+
+
+def test_a_fit_is_given_the_clips_of_its_part_and_no_others(
+    run, tmp_path, without_keras, monkeypatch
+):
+    training = sys.modules["voicetraits.cnn.training"]
+    fit, given = training.fit, {}
+
+    def recorded(task, parts, *arguments, **options):
+        given.update({name: part.clips["clip"].tolist() for name, part in parts.items()})
+        return fit(task, parts, *arguments, **options)
+
+    monkeypatch.setattr(training, "fit", recorded)
+    run(GENDER, ENOUGH)
+    used = pd.read_parquet(tmp_path / "cell" / USED)
+    # Not the test part: what is not there cannot leak.
+    assert given == {
+        part: used.loc[used["part"] == part, "clip"].tolist() for part in (TRAINING, VALIDATION)
+    }
+
+
+def test_labels_shuffled_in_the_training_part_leave_the_linear_baseline_at_chance(
+    run, tmp_path, without_keras
+):
+    def shuffled(split):
+        here = split["part"] == TRAINING
+        labels = split.loc[here, "label"].sample(frac=1, random_state=1)
+        return split.assign(label=split["label"].mask(here, labels.set_axis(split.index[here])))
+
+    speakers = {("es", "male"): 40, ("es", "female"): 40}
+    run(GENDER, speakers, relabel=shuffled)
+    found = pd.read_parquet(tmp_path / "cell" / PREDICTIONS).query("model == 'linear'")
+    right = found[["male", "female"]].idxmax(axis=1) == found["label"]
+    assert 0.25 < right.mean() < 0.75
 
 
 def failed_cell(line: str, folder: Path) -> str:

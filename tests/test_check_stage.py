@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from stages.check import check_corpus
 from voicetraits.errors import InputError
-from voicetraits.params import Params
+from voicetraits.params import Params, ParamsError
 
 
 def test_the_sample_corpus_needs_speakers_of_every_locale(
@@ -70,3 +71,14 @@ def test_the_ending_has_to_be_that_of_what_is_there(
     ):
         check_corpus(edited_params(corpus={"path": str(tmp_path)}, locales=["es"]))
     check_corpus(edited_params(corpus={"path": str(tmp_path), "ending": ".tar"}, locales=["es"]))
+
+
+def test_an_isolated_run_says_that_it_needs_the_whole_path(
+    edited_params: Callable[..., Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolated = tmp_path / ".dvc" / "tmp" / "exps" / "standalone" / "tmp1"
+    isolated.mkdir(parents=True)
+    monkeypatch.chdir(isolated)
+    params = edited_params(corpus={"path": "data/common_voice"})
+    with pytest.raises(ParamsError, match=re.escape(f"path: {tmp_path / 'data/common_voice'}")):
+        check_corpus(params)

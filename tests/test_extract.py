@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import audio_file, folder_bytes, tone
+import yaml
+from conftest import ROOT, audio_file, folder_bytes, tone
 
+from stages import extract as stage
 from voicetraits.arrays import read_clips_arrays
 from voicetraits.audio import read_wav
 from voicetraits.convert import convert
+from voicetraits.features import extract as extraction
 from voicetraits.features.extract import extract
 from voicetraits.features.short_term import short_term_features
 from voicetraits.features.spectrogram import log_mel
@@ -36,6 +42,25 @@ def wavs(tmp_path_factory):
         patch.setattr("voicetraits.convert.SHARD_CLIPS", 3)
         convert(table, files, CLIP, locale="es", out=out, workers=1)
     return out
+
+
+def test_the_stage_takes_the_engine_that_the_parameters_name(wavs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(wavs, "data/wav/es")
+    zeros = lambda *_, **__: np.zeros((68, FRAMES))  # noqa: E731
+    monkeypatch.setitem(
+        extraction._METHODS, "pyaudioanalysis", extraction._Method(zeros, shards_per_worker=9)
+    )
+    found = {}
+    for engine in ("fast", "pyaudioanalysis"):
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params["clip"]["seconds"] = CLIP.seconds
+        params["extract"] |= {"frames": FRAMES, "engine": engine}
+        Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        stage.main("es", "features")
+        found[engine] = np.load(Path("data/features/es", shard_name(0, "npy")))
+    assert found["fast"].any()
+    assert not found["pyaudioanalysis"].any()
 
 
 @pytest.mark.parametrize(

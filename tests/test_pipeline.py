@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, audio_file, tone
+from conftest import ROOT, audio_file, folder_bytes, tone
 
 LOCALES = ("es", "en")
 TRAINING = {"gender@es-features", "gender@en-features", "language@features"}
@@ -81,6 +81,10 @@ class Project:
     def copy(self, folder: Path) -> Project:
         """Everything there is, results and experiments included, in another folder."""
         shutil.copytree(self.folder, folder, symlinks=True)
+        return self.at(folder)
+
+    def at(self, folder: Path) -> Project:
+        """Another clone of this project, which is there already."""
         return Project(folder, self._environment)
 
     def run(self, *command: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
@@ -272,6 +276,7 @@ class TestFirstRun:
         assert project.json("metrics/summary.json")["cells"] == {
             "trained": 2,
             "skipped": 1,
+            "failed": 0,
             "collapsed": sum(cnn.get("collapsed", 0) for cnn in cnns),
         }
         assert [cnn.get("skipped") for cnn in cnns] == [
@@ -313,10 +318,10 @@ class TestFirstRun:
             assert not CLIENT_ID.search(text), where
             assert not any(start in text for start in starts), where
 
-    def test_a_second_repro_runs_nothing_and_git_sees_no_change(self, project):
+    def test_a_second_repro_runs_the_check_alone_and_git_sees_no_change(self, project):
         process = project.run("dvc", "repro")
-        assert stages_run(process) == stages_restored(process) == []
-        assert "Data and pipelines are up to date." in process.stdout + process.stderr
+        assert stages_run(process) == ["check"]
+        assert stages_restored(process) == []
         assert project.changes() == []
 
 
@@ -334,8 +339,8 @@ class TestExperiment:
         assert params["train"]["epochs"] == 1
         project.write_params(merged(params, {"train": {"epochs": 2}}))
         process = project.run("dvc", "repro")
-        assert stages_run(process) == []
-        assert set(stages_restored(process)) == {"check", "summarise"} | TRAINING
+        assert stages_run(process) == ["check"]
+        assert set(stages_restored(process)) == {"summarise"} | TRAINING
         assert project.changes() == []
 
     def test_the_documented_table_of_experiments_fits_on_a_screen(self, experiment):
@@ -348,6 +353,54 @@ class TestExperiment:
         assert max(map(len, table)) <= 160
         # Checksums are 32 characters wide and tell a reader nothing.
         assert not re.search(r"\b[0-9a-f]{32}\b", "\n".join(table))
+
+
+class TestWayBack:
+    """README: git restore --staged --worktree . && dvc repro."""
+
+    @pytest.mark.parametrize("bits", ["the same", "other"])
+    def test_it_leads_back_to_the_last_commit_on_any_machine(self, experiment, tmp_path, bits):
+        project = experiment[0].copy(tmp_path / "going back")
+        if bits == "other":  # than of the machine that the last commit comes from
+            path = project.folder / "dvc.lock"
+            lock = path.read_text(encoding="utf-8")
+            foreign = re.sub(r"(path: models/.*\n.*\n\s+md5: )[0-9a-f]{4}", r"\g<1>0000", lock)
+            project.run("git", "restore", ".")
+            path.write_text(foreign, encoding="utf-8")
+            project.commit("dvc.lock")
+            project.write_params(merged(project.read_params(), {"train": {"epochs": 1}}))
+        project.run("git", "restore", "--staged", "--worktree", ".")
+        process = project.run("dvc", "repro")
+        assert stages_run(process) == ["check"]
+        assert project.read_params()["train"]["epochs"] == 2
+        epochs = {row["epoch"] for row in project.json("plots/language_history.json")}
+        assert epochs == {1, 2}
+        for cell in ("gender/es-features", "language/features"):
+            assert (project.folder / "models" / cell / "model.weights.h5").is_file()
+
+
+class TestPull:
+    """Another clone, and the remote folder with everything that the first has made."""
+
+    @pytest.fixture
+    def clone(self, copied, tmp_path) -> Project:
+        copied.run("dvc", "push")
+        copied.run("git", "clone", "--quiet", ".", str(tmp_path / "a clone"))
+        return copied.at(tmp_path / "a clone")
+
+    def test_nothing_is_trained_and_no_tracked_file_changes(self, clone):
+        process = clone.run("dvc", "repro", "--pull", "--allow-missing")
+        assert stages_run(process) == ["check"]
+        assert clone.changes() == []
+
+    def test_what_is_stale_is_seen_and_made_from_what_is_fetched(self, clone):
+        clone.write_params(merged(clone.read_params(), {"train": {"epochs": 1}}))
+        # DVC stops there, as it makes nothing that what follows would need.
+        seen = clone.run("dvc", "repro", "--allow-missing", "--dry", succeeds=False)
+        assert "'gender@es-features'" in seen.stderr
+        process = clone.run("dvc", "repro", "--pull", "--allow-missing")
+        assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
+        assert clone.json("metrics/summary.json")["cells"]["trained"] == 2
 
 
 class TestRefusal:
@@ -434,7 +487,7 @@ class TestCorpusElsewhere:
             if row["outcome"] == "put aside"
         }
         assert sorted(reasons.values()) == [1, 1]
-        assert "listed in validated.tsv, not in the corpus" in reasons
+        assert "listed in the table, not in the corpus" in reasons
         assert any(reason.startswith("not readable as audio") for reason in reasons)
         for name in ("es_male_0_0.mp3", "es_male_1_1.mp3"):
             assert f"  {name}: " in process.stdout
@@ -460,6 +513,28 @@ class TestCorpusElsewhere:
         assert 0 <= project.json("metrics/gender/es-spectrogram/cnn.json")["roc_auc"] <= 1
         scaler = np.load(project.folder / "models/gender/es-spectrogram/scaler.npy")
         assert scaler.shape == (2, 68 * 16)
+
+    @pytest.mark.parametrize("gone", ["all", "en"])
+    def test_a_corpus_that_has_gone_stops_the_run_and_removes_nothing(
+        self, elsewhere, tmp_path, gone
+    ):
+        project = elsewhere[0].copy(tmp_path / "without corpus")
+        corpus = tmp_path / "corpus"
+        shutil.copytree(project.read_params()["corpus"]["path"], corpus)
+        # As if it had always been there: the check has passed, and nothing has changed since.
+        path = project.folder / "dvc.lock"
+        lock = path.read_text(encoding="utf-8")
+        there = project.read_params()["corpus"]["path"]
+        path.write_text(lock.replace(there, str(corpus)), encoding="utf-8")
+        project.write_params(merged(project.read_params(), {"corpus": {"path": str(corpus)}}))
+        shutil.rmtree(corpus if gone == "all" else corpus / gone)
+        before = folder_bytes(project.folder / "models")
+        process = project.run("dvc", "repro", succeeds=False)
+        assert "error: params.yaml: corpus.path" in process.stderr
+        assert str(corpus) in process.stderr
+        assert stages_run(process) == ["check"]
+        assert folder_bytes(project.folder / "models") == before
+        assert (project.folder / "metrics/summary.json").is_file()
 
     def test_plots_are_shown_though_a_task_has_none(self, elsewhere):
         project, _ = elsewhere

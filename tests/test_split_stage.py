@@ -38,10 +38,11 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
         index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
         write_table(Path("data/wav", locale, INDEX), index)
 
-    def run(*arguments: str, **corpus: str) -> pd.DataFrame:
+    def run(*arguments: str, seed: int = 1, by: str = "speaker", **corpus: str) -> pd.DataFrame:
         params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         params["locales"] = ["es", "en"]
         params["corpus"] |= corpus
+        params["seed"], params["protocol"]["split_by"] = seed, by
         Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
         split.main(*arguments)
         return pd.read_parquet(Path("data/splits", f"{'-'.join(arguments)}.parquet"))
@@ -105,3 +106,11 @@ def test_a_clip_that_two_speakers_have_is_in_one_part_alone(stage, capsys, split
     assert left_out == 12 - shared.sum() > 0
     said = f"gender-es: {left_out} clips left out, which another speaker has in another part"
     assert said in capsys.readouterr().out
+
+
+def test_seed_and_unit_of_the_parameters_decide_over_the_parts(stage):
+    first = stage("gender", "es")
+    pd.testing.assert_frame_equal(stage("gender", "es"), first)
+    assert (stage("gender", "es", seed=2)["part"] != first["part"]).any()
+    by_clip = stage("gender", "es", by="clip")
+    assert (by_clip.groupby("speaker")["part"].nunique() > 1).any()

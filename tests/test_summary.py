@@ -15,9 +15,17 @@ from sklearn.metrics import balanced_accuracy_score
 
 from stages.summarise import write_json
 from voicetraits import summary
-from voicetraits.cell import LIVE, PREDICTIONS, SIDECAR, run_cell
-from voicetraits.cells import declared_cells, read_predictions
+from voicetraits.cell import run_cell
+from voicetraits.cells import (
+    LIVE,
+    PREDICTIONS,
+    SIDECAR,
+    Predictions,
+    declared_cells,
+    read_predictions,
+)
 from voicetraits.errors import InputError
+from voicetraits.evaluation import balanced_accuracy_interval
 from voicetraits.plots import language_summary
 from voicetraits.results_plot import results
 from voicetraits.tasks import GENDER, language
@@ -125,6 +133,22 @@ def test_the_metrics_are_those_of_the_predictions(cells, metrics):
         assert metrics[cell]["majority"]["collapsed"] == 1
         assert metrics[cell]["cnn"]["collapsed"] == 0
     assert json.loads(json.dumps(list(metrics.values()), allow_nan=False))
+
+
+def test_the_interval_draws_speakers_and_not_clips(cells):
+    cell = cells["gender/es-features"]
+    labels, probabilities, speakers = read_predictions(cell)["linear"]
+    # As where the clips of a speaker stand and fall together.
+    right = np.isin(speakers, np.unique(speakers)[::2])
+    probabilities = np.where((labels == right)[:, None], [0.2, 0.8], [0.8, 0.2])
+    predictions = {"cnn": Predictions(labels, probabilities, speakers)}
+    found = summary.cell_metrics(cell, predictions, seed=1)["cnn"]
+    of_speakers, of_clips = (
+        balanced_accuracy_interval(labels, probabilities.argmax(axis=1), unit, cell.task, seed=1)
+        for unit in (speakers, np.arange(len(labels)))
+    )
+    assert (found["low"], found["high"]) == of_speakers
+    assert of_speakers[1] - of_speakers[0] > 1.2 * (of_clips[1] - of_clips[0])
 
 
 @pytest.fixture
@@ -294,13 +318,16 @@ def test_curves_of_unequal_length_are_an_error(cells, tmp_path):
         summary.history_rows(cell)
 
 
-def test_the_roc_curves_are_those_of_the_two_models_that_have_one(cells):
+def test_the_roc_curves_are_those_of_the_two_models_and_of_their_figures(cells, metrics):
     cell = cells["gender/es-features"]
     rows = summary.roc_rows(cell, read_predictions(cell))
     assert list(dict.fromkeys(row["model"] for row in rows)) == ["cnn", "linear"]
     for model in ("cnn", "linear"):
         points = [(row["fpr"], row["tpr"]) for row in rows if row["model"] == model]
         assert (points[0], points[-1]) == ((0, 0), (1, 1))
+        area = np.trapezoid(*zip(*((tpr, fpr) for fpr, tpr in points), strict=True))
+        assert area == pytest.approx(metrics[cell][model]["roc_auc"], abs=5e-4)
+        assert area != pytest.approx(0.5, abs=0.05)  # where the other class has the same
 
 
 def test_the_confusion_matrix_is_that_of_the_cnn(cells, metrics):

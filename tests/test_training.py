@@ -87,6 +87,35 @@ def trained(tmp_path_factory):
     return model, live_folder
 
 
+def weighted_loss(model: Any, part: Part) -> float:
+    """Cross-entropy under which both classes count the same, as early stopping watches it."""
+    found = predict(model, part.inputs, batch_size=TRAIN.batch_size)
+    losses = -np.log(found[np.arange(len(part.labels)), part.labels])
+    return float((balanced_weights(part.labels) * losses).mean())
+
+
+def test_early_stopping_watches_the_validation_part_and_no_other(trained):
+    model, live_folder = trained
+    watched = history(live_folder, VALIDATION, "loss")[TRAIN.warmup :].min()
+    assert weighted_loss(model, PARTS[VALIDATION]) == pytest.approx(watched, abs=2e-4)
+    assert weighted_loss(model, PARTS[TEST]) != pytest.approx(watched, abs=2e-2)
+
+
+def test_the_network_learns_from_the_training_part_and_no_other(tmp_path):
+    # There, the classes are the wrong way round: who learns it is always wrong elsewhere.
+    turned = replace(PARTS[TRAINING], labels=1 - PARTS[TRAINING].labels)
+    clean = separable([0, 1] * 6, seed=4)
+    parts = {TRAINING: turned, VALIDATION: turned, TEST: clean}
+    fit(GENDER, parts, TRAIN, seed=5, label="x", live_folder=tmp_path / "turned")
+    parts[VALIDATION] = clean
+    model = fit(GENDER, parts, TRAIN, seed=5, label="x", live_folder=tmp_path / "clean")
+    turned_accuracy = history(tmp_path / "turned", VALIDATION, "accuracy")
+    clean_accuracy = history(tmp_path / "clean", VALIDATION, "accuracy")
+    assert turned_accuracy[-1] > 0.9
+    assert clean_accuracy[-1] < 0.1
+    assert predict(model, clean.inputs, batch_size=4).shape == (12, 2)
+
+
 def test_keras_runs_on_jax():
     assert keras.backend.backend() == "jax"
 

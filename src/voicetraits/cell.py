@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.arrays import StoredClips, not_finite, read_clips_arrays
-from voicetraits.dataset import TEST, TRAINING, encode, prepare, why_not
+from voicetraits.cells import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS
+from voicetraits.dataset import TEST, TRAINING, VALIDATION, encode, prepare, why_not
 from voicetraits.errors import NotFiniteError
 from voicetraits.evaluation import linear_baseline, majority_baseline
 from voicetraits.files import fresh_folder
@@ -19,13 +20,6 @@ from voicetraits.params import Params, Representation
 from voicetraits.shards import write_array, write_table
 from voicetraits.tasks import Task
 from voicetraits.undersampling import choose
-
-WEIGHTS = "model.weights.h5"
-SCALER = "scaler.npy"
-SIDECAR = "model.json"
-PREDICTIONS = "predictions.parquet"
-USED = "used.parquet"
-LIVE = "live"
 
 
 def run_cell(
@@ -121,7 +115,8 @@ def _train(
     arrays = read_clips_arrays(clips, folders, budget_gb=params.train.memory_budget_gb)
     parts, scaler = prepare(clips, arrays, task, params.protocol)
     training, test = parts[TRAINING], parts[TEST]
-    model = fit(task, parts, params.train, seed=params.seed, label=label, live_folder=folder / LIVE)
+    seen = {name: parts[name] for name in (TRAINING, VALIDATION)}
+    model = fit(task, seen, params.train, seed=params.seed, label=label, live_folder=folder / LIVE)
     model.save_weights(folder / WEIGHTS)
     write_array(folder / SCALER, np.stack([scaler.scale, scaler.offset]))
 

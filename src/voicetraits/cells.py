@@ -13,11 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from voicetraits.cell import PREDICTIONS, SIDECAR, USED
 from voicetraits.dataset import TEST, encode
 from voicetraits.errors import InputError
 from voicetraits.params import Params
 from voicetraits.tasks import GENDER, Task, language
+
+# What a trained cell consists of; one that is skipped or failed has the sidecar alone.
+WEIGHTS = "model.weights.h5"
+SCALER = "scaler.npy"
+SIDECAR = "model.json"
+PREDICTIONS = "predictions.parquet"
+USED = "used.parquet"
+LIVE = "live"
 
 MODELS = ("cnn", "linear", "majority")
 WITHOUT_FIGURES = ("skipped", "failed")  # ways in which a cell can end

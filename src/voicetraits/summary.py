@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from voicetraits.cell import LIVE, USED
-from voicetraits.cells import MODELS, WITHOUT_FIGURES, Cell, Predictions, Row
+from voicetraits.cells import LIVE, MODELS, USED, WITHOUT_FIGURES, Cell, Predictions, Row
 from voicetraits.dataset import TRAINING, VALIDATION
 from voicetraits.evaluation import (
     balanced_accuracy_interval,

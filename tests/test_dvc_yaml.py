@@ -1,0 +1,212 @@
+"""dvc.yaml names what a stage reads, no more and no fewer: a change reruns what it can change."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, replace_training
+
+from voicetraits.params import Section, load_params
+
+# They move bytes, show progress and start processes; what they do shows in no result.
+PLUMBING = {
+    "stages/_inputs.py",
+    "stages/_run.py",
+    "src/voicetraits/cluster.py",
+    "src/voicetraits/errors.py",
+    "src/voicetraits/files.py",
+    "src/voicetraits/imports.py",
+    "src/voicetraits/memory.py",
+    "src/voicetraits/output.py",
+    "src/voicetraits/parallel.py",
+    "src/voicetraits/progress.py",
+    "src/voicetraits/resume.py",
+}
+# It runs every time, whatever has changed.
+ALWAYS = "check"
+PINS = "src/voicetraits/environment.py"  # imported by stages/__init__.py, for every stage
+
+
+def stages() -> dict[str, dict[str, Any]]:
+    """Body of every stage of dvc.yaml by its name."""
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return {name: body.get("do", body) for name, body in declared.items()}
+
+
+def script(body: dict[str, Any]) -> str:
+    """The module of stages/ that a stage runs."""
+    return re.match(r"python -m stages\.(\w+)", body["cmd"])[1]
+
+
+def imported(path: Path) -> Iterator[Path]:
+    """Our own modules that a module imports, at its top or in its functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            for folder in (ROOT, ROOT / "src"):
+                module = folder.joinpath(*name.split(".")).with_suffix(".py")
+                if module.is_file():
+                    yield module
+
+
+def modules_of(name: str) -> set[str]:
+    """What a stage's script imports, in any number of steps, itself included."""
+    found: set[Path] = set()
+    waiting = [ROOT / "stages" / f"{name}.py", ROOT / PINS]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += imported(path)
+    return {str(path.relative_to(ROOT)) for path in found} - PLUMBING
+
+
+@pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
+def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
+    body = stages()[name]
+    deps = {dep for dep in body["deps"] if dep.startswith(("src/", "stages/")) and "$" not in dep}
+    modules = modules_of(script(body))
+    missing = {
+        module
+        for module in modules
+        if not any(module == dep or module.startswith(f"{dep}/") for dep in deps)
+    }
+    superfluous = {
+        dep
+        for dep in deps
+        if not any(module == dep or module.startswith(f"{dep}/") for module in modules)
+    }
+    assert (missing, superfluous) == (set(), set())
+
+
+def test_plumbing_is_there_and_is_used():
+    assert all((ROOT / path).is_file() for path in PLUMBING)
+    used = {
+        str(path.relative_to(ROOT))
+        for module in (ROOT / "src").rglob("*.py")
+        for path in imported(module)
+    } | {
+        str(path.relative_to(ROOT)) for s in (ROOT / "stages").glob("*.py") for path in imported(s)
+    }
+    assert used >= PLUMBING
+
+
+def test_the_check_has_nothing_that_could_keep_it_from_running():
+    assert stages()[ALWAYS]["always_changed"] is True
+
+
+SMALL: dict[str, Any] = {
+    "locales": ["es", "en"],
+    "sample": {
+        "speakers": {"es": 8, "en": 8},
+        "female": 0.5,
+        "clips_min": 1,
+        "clips_max": 2,
+    },
+    "clip": {"seconds": 1.0},
+    "extract": {"frames": 16},
+    "split": {"min_speakers": 3},
+}
+RUNS = [
+    *((name, locale) for locale in SMALL["locales"] for name in ("sample", "select", "convert")),
+    *(
+        ("extract", locale, kind)
+        for locale in SMALL["locales"]
+        for kind in ("features", "spectrogram")
+    ),
+    *(("split", "gender", locale) for locale in SMALL["locales"]),
+    ("split", "language"),
+    *(
+        ("gender", locale, kind)
+        for locale in SMALL["locales"]
+        for kind in ("features", "spectrogram")
+    ),
+    ("language", "features"),
+    ("language", "spectrogram"),
+    ("explore",),
+    ("summarise",),
+]
+
+# Some parameters are asked for only where a cell is skipped.
+TOO_FEW_SPEAKERS = {**SMALL, "split": {"min_speakers": 50}}
+AGAIN = [run for run in RUNS if run[0] in ("split", "gender", "language")]
+
+
+@pytest.fixture(scope="module")
+def read_keys(tmp_path_factory) -> dict[str, set[str]]:
+    """Keys of params.yaml that a run of every stage reads, by stage."""
+    folder = tmp_path_factory.mktemp("project")
+    committed = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    found: dict[str, set[str]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("VOICETRAITS_WORKERS", "1")
+        replace_training(patch)
+        for changes, runs in ((SMALL, RUNS), (TOO_FEW_SPEAKERS, AGAIN)):
+            params = {name: changed(value, changes.get(name)) for name, value in committed.items()}
+            Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+            for name, *arguments in runs:
+                keys = found.setdefault(f"split_{arguments[0]}" if name == "split" else name, set())
+                params = watched(load_params(), keys)
+                stage = import_module(f"stages.{name}")
+                patch.setattr(stage, "load_params", lambda params=params: params)
+                stage.main(*arguments)
+    return found
+
+
+def changed(value: Any, change: Any) -> Any:
+    """A value of params.yaml with some of its keys, or all of it, replaced."""
+    if change is None:
+        return value
+    return {**value, **change} if isinstance(value, dict) else change
+
+
+def watched(params: Section, keys: set[str], prefix: str = "") -> Section:
+    """The same parameters; their keys are noted as they are read."""
+    kind = type(params)
+
+    class Watched(kind):  # type: ignore[misc, valid-type]
+        def __getattribute__(self, name: str) -> Any:
+            found = super().__getattribute__(name)
+            if name == "model_dump":
+                keys.update(prefix + field for field in kind.model_fields)
+            elif isinstance(found, Section):
+                return watched(found, keys, f"{name}.")
+            elif name in kind.model_fields:
+                keys.add(prefix + name)
+            return found
+
+    return Watched.model_construct(**dict(params))
+
+
+# Training is replaced here: it has the whole section, and reads it.
+NOT_RUN = {"gender": "train", "language": "train"}
+
+
+@pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
+def test_a_stage_declares_the_parameters_that_it_reads_and_no_others(name, read_keys):
+    declared = {key.split(".$")[0] for key in stages()[name]["params"]}
+    read = read_keys[name]
+    if name in NOT_RUN:
+        read = read | {NOT_RUN[name]}
+    undeclared = {
+        key for key in read if not any(key == d or key.startswith(f"{d}.") for d in declared)
+    }
+    unread = {d for d in declared if not any(key == d or key.startswith(f"{d}.") for key in read)}
+    assert (undeclared, unread) == (set(), set())
+
+
+def test_every_stage_is_run_by_these_tests(read_keys):
+    assert set(read_keys) == set(stages()) - {ALWAYS}
