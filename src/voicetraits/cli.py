@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,11 +23,16 @@ _HEADER = """\
 |---|---|---|---|---|---|---|"""
 
 
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from voicetraits.cli import main; main()"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     An error in what the user gave ends the process with exit code 1 and its message alone.
     """
+    if arguments is None:
+        _use_library_of_this_work_tree()
     printable_output()
     parser = argparse.ArgumentParser(prog="voicetraits", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -56,6 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(results_table(Path()))
     except InputError as error:
         sys.exit(f"error: {error}")
+
+
+def _use_library_of_this_work_tree() -> None:
+    """Begin again with the library of the work tree one is in, where another is installed.
+
+    As the stages do: the environment of one clone may be active in a copy of it.
+    """
+    source = Path("src").resolve()
+    installed = Path(__file__).resolve().parents[1]
+    if source != installed and (source / "voicetraits" / "cli.py").is_file():
+        command = [sys.executable, "-c", _START, str(source), *sys.argv[1:]]
+        os.execv(sys.executable, command)
 
 
 def _download(locales: Sequence[str], folder: Path) -> None:
