@@ -58,7 +58,8 @@ class Project:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
-        self._environment = {**environment, "PYTHONPATH": str(folder / "src")}
+        # As with one environment for several clones: what is installed is the code of another.
+        self._environment = {**environment, "PYTHONPATH": str(ROOT / "src")}
 
     @classmethod
     def new(cls, folder: Path, environment: Mapping[str, str], **changes: Any) -> Project:
@@ -401,6 +402,38 @@ class TestPull:
         process = clone.run("dvc", "repro", "--pull", "--allow-missing")
         assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
         assert clone.json("metrics/summary.json")["cells"]["trained"] == 2
+
+
+class TestIsolatedRuns:
+    """Each in a folder of its own, with the code and the parameters that it was given."""
+
+    @staticmethod
+    def mark(project: Project, accent: str) -> None:
+        """Have the stage `select` write this accent for every clip."""
+        path = project.folder / "src/voicetraits/corpus/selection.py"
+        marked = f'    return capped.assign(accent="{accent}")\n'
+        original = (ROOT / "src/voicetraits/corpus/selection.py").read_text(encoding="utf-8")
+        path.write_text(original.replace("    return capped\n", marked), encoding="utf-8")
+
+    def test_the_code_that_runs_is_that_of_the_time_of_queueing(self, copied):
+        self.mark(copied, "queued")
+        copied.run("dvc", "exp", "run", "--queue", "--name", "queued", "select@es")
+        self.mark(copied, "later")
+        copied.run("dvc", "exp", "run", "--temp", "--name", "temporary", "select@es")
+        copied.run("dvc", "exp", "run", "--run-all", "--jobs", "1")
+        for name, accent in (("queued", "queued"), ("temporary", "later")):
+            copied.run("git", "restore", ".")
+            copied.run("dvc", "exp", "apply", name)
+            table = pd.read_parquet(copied.folder / "data/clips/es.parquet")
+            assert set(table["accent"]) == {accent}
+
+    def test_a_worktree_runs_its_own_code(self, copied, tmp_path):
+        copied.run("git", "worktree", "add", "--quiet", "-b", "other", str(tmp_path / "a worktree"))
+        worktree = copied.at(tmp_path / "a worktree")
+        self.mark(worktree, "worktree")
+        worktree.run("dvc", "repro", "select@es")
+        table = pd.read_parquet(worktree.folder / "data/clips/es.parquet")
+        assert set(table["accent"]) == {"worktree"}
 
 
 class TestRefusal:
