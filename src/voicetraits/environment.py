@@ -14,9 +14,9 @@ import sys
 import warnings
 from pathlib import Path
 
-# Read by Keras, JAX and XLA, which have too many of them to name: all but those that say where
-# memory and compiled programs go.
-_FOREIGN = ("KERAS_", "JAX_", "XLA_")
+# Read by these libraries, which have too many of them to name: all but those that say where memory
+# and compiled programs go.
+_FOREIGN = ("JAX_", "KERAS_", "NPY_", "PANDAS_", "SCIPY_", "SKLEARN_", "XLA_")
 _HARMLESS = (
     "JAX_COMPILATION_CACHE",
     "JAX_ENABLE_COMPILATION_CACHE",
