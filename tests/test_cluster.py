@@ -116,7 +116,10 @@ def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypa
     monkeypatch.setattr("voicetraits.convert.SHARD_CLIPS", 3)
     monkeypatch.chdir(tmp_path)
     names = [f"clip_{number}.wav" for number in range(10)]
-    files = [(name, audio_file(tone(200 + 9 * len(name), 16000), 16000)) for name in names]
+    files = [
+        (name, audio_file(tone(200 + 20 * number, 16000), 16000))
+        for number, name in enumerate(names)
+    ]
     files[4] = (names[4], b"no clip")
     table = pd.DataFrame(
         {
