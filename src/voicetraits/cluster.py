@@ -8,6 +8,7 @@ the first worker that dies. Loading this module takes most of a second: import i
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import pickle
 import signal
 import sys
@@ -125,7 +126,16 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        yield Cluster(client)
+        try:
+            yield Cluster(client)
+        except BaseException:
+            # Asked to end, a worker in the middle of a job takes four seconds.
+            logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
+            for nanny in cluster.workers.values():
+                nanny.auto_restart = False
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            raise
 
 
 def dask_setup(_: object) -> None:
