@@ -7,16 +7,19 @@
 # make requirements  pin the environment anew; make requirements-bench that of `make bench`
 # make clean         remove the environments and what the pipeline makes; downloads stay
 
-# Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`.
+# Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`. Read when .venv is made.
 PYTHON ?= python3.11
 # Named, so that old versions of make look for commands on the PATH set below.
 SHELL := /bin/bash
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-# So that `python` and `dvc`, here and in dvc.yaml, are those of the environment. Quoted, because
-# the folder may have spaces in its name.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# So that `python` and `dvc`, here and in dvc.yaml, are those of the environment. A link is
+# followed, because Python looks for its packages from the folder it is started in.
+export PATH := $(or $(shell cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR)/.venv/bin):$(PATH)
+# Of another Python's packages.
+unexport PYTHONHOME PYTHONPATH
 
-.PHONY: repro test lint bench bench-stages bench-scaling requirements requirements-bench clean
+.PHONY: .venv/ready repro test lint bench bench-stages bench-scaling requirements \
+    requirements-bench clean
 
 # What `dvc repro` does one stage after the other, on several cores: the locales beside each other
 # up to their arrays, then the cells. The language cells, long ones that share a compiled network,
@@ -86,11 +89,6 @@ clean:
 	.venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements-bench.txt
 	touch .venv-bench/ready
 
-# The stamp is written last, so that an interrupted set-up starts again.
-.venv/ready: requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	python -m pip install --quiet --require-hashes -r requirements.txt
-	python -m pip install --quiet --no-build-isolation --no-deps --editable .
-	python -m voicetraits.plots_page .dvc/plots/page.html
-	dvc config --local plots.html_template plots/page.html
-	touch .venv/ready
+# Phony, because more than dates tells whether the environment is whole, and that of this folder.
+.venv/ready:
+	@$(SHELL) set_up.sh "$(PYTHON)"
