@@ -6,10 +6,17 @@ hashes the code of this work tree, so that is the code to run (a copy of a clone
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
+
+if find_spec("pydantic") is None:
+    sys.exit(
+        f"error: {sys.executable} lacks the packages of the pipeline; activate the environment "
+        "(source .venv/bin/activate), which `make .venv/ready` makes"
+    )
 
 import voicetraits  # noqa: E402
 

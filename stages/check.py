@@ -6,16 +6,35 @@ from pathlib import Path
 from stages._run import run
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
+from voicetraits.errors import InputError
 from voicetraits.params import Params, ParamsError, load_params
+
+_FOLDERS = (
+    "data",
+    *(f"data/{each}" for each in ("sample", "clips", "wav", "features", "spectrogram", "splits")),
+    *("models", "models/gender", "models/language", "metrics", "plots"),
+)
 
 
 def main() -> None:
     """Read params.yaml; write data/params-are-valid."""
+    check_folders()
     check_corpus(load_params())
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
     Path("data").mkdir(exist_ok=True)
     Path("data/params-are-valid").write_text("params.yaml was read without errors\n", "utf-8")
+
+
+def check_folders() -> None:
+    """See that DVC can take the results: it follows no link above them, and says so too late."""
+    for name in _FOLDERS:
+        if Path(name).is_symlink():
+            raise InputError(
+                f"{name} is a link, and DVC writes no results through links; clone onto the larger "
+                f"disk, or mount a folder of it here: rm {name} && mkdir {name} && "
+                f"sudo mount --bind /path/on/the/disk {name}"
+            )
 
 
 def check_corpus(params: Params) -> None:

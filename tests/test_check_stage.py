@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from conftest import ROOT
 
-from stages.check import check_corpus
+from stages.check import check_corpus, check_folders
 from voicetraits.errors import InputError
 from voicetraits.params import Params, ParamsError
 
@@ -82,3 +86,58 @@ def test_an_isolated_run_says_that_it_needs_the_whole_path(
     params = edited_params(corpus={"path": "data/common_voice"})
     with pytest.raises(ParamsError, match=re.escape(f"path: {tmp_path / 'data/common_voice'}")):
         check_corpus(params)
+
+
+@pytest.mark.parametrize(
+    "name", ["data", "models", "metrics", "plots", "data/wav", "models/gender"]
+)
+def test_a_link_above_the_results_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    check_folders()
+    Path("disk").mkdir()
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).symlink_to(Path("disk").absolute())
+    with pytest.raises(InputError, match=rf"^{name} is a link, and DVC writes .*rm {name} &&"):
+        check_folders()
+
+
+def test_every_folder_above_a_result_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    bodies = [stage.get("do", stage) for stage in pipeline["stages"].values()]
+    outs = [
+        name if isinstance(name, str) else next(iter(name))
+        for body in bodies
+        for kind in ("outs", "metrics", "plots")
+        for name in body.get(kind, [])
+    ]
+    representations = ("features", "spectrogram")
+    outs = [out.replace("${item.representation}", each) for out in outs for each in representations]
+    above = {parent for out in outs for parent in Path(out).parents if parent != Path()}
+    assert Path("data/spectrogram") in above
+    for number, parent in enumerate(above):
+        link = tmp_path / str(number) / parent
+        link.parent.mkdir(parents=True)
+        link.symlink_to("nowhere")
+        monkeypatch.chdir(tmp_path / str(number))
+        with pytest.raises(InputError, match=f"^{parent} is a link"):
+            check_folders()
+
+
+def test_a_python_without_the_packages_is_told_to_activate_the_environment() -> None:
+    # -S: without what is installed. As the python of a machine, the environment not being active.
+    ran = subprocess.run(
+        [sys.executable, "-S", "-m", "stages.check"],
+        cwd=ROOT,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: {sys.executable} lacks the packages of the pipeline; ")
+    assert ran.stderr.count("\n") == 1
+    assert "source .venv/bin/activate" in ran.stderr
