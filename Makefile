@@ -11,7 +11,6 @@
 PYTHON ?= python3.11
 # Named, so that old versions of make look for commands on the PATH set below.
 SHELL := /bin/bash
-CORES := $(shell getconf _NPROCESSORS_ONLN)
 # So that `python` and `dvc`, here and in dvc.yaml, are those of the environment. A link is
 # followed, because Python looks for its packages from the folder it is started in.
 export PATH := $(or $(shell cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR)/.venv/bin):$(PATH)
@@ -21,25 +20,8 @@ unexport PYTHONHOME PYTHONPATH
 .PHONY: .venv/ready repro test lint bench bench-stages bench-scaling requirements \
     requirements-bench clean
 
-# What `dvc repro` does one stage after the other, on several cores: the locales beside each other
-# up to their arrays, then the cells. The language cells, long ones that share a compiled network,
-# go first and one after the other; so do the two gender cells of a locale. The last call does what
-# is left. Single items, because DVC locks what it only checks, too. DVC takes seconds to start: with
-# fewer cores than locales, one call gets several of them ($(1) lines).
-beside = xargs -P $(CORES) -L $(1) dvc --wait-for-lock repro --quiet --single-item --glob
-locales = python -c 'import yaml; print(*yaml.safe_load(open("params.yaml"))["locales"], sep="\n")'
-
 repro: .venv/ready
-	@dvc repro --quiet check
-	@echo "Locales, $(CORES) at a time: sample, select, convert, extract, split"
-	@count=$$($(locales) | wc -l); workers=$$(( ($(CORES) - 1) / count + 1 )); \
-	    export VOICETRAITS_WORKERS=$${VOICETRAITS_WORKERS:-$$workers}; \
-	    $(locales) | sed 's/.*/sample@& select@& convert@& extract@&-* split_gender@&/' \
-	    | $(call beside,$$(( (count - 1) / $(CORES) + 1 )))
-	@echo "Networks, $(CORES) at a time, and the pictures of the corpus"
-	@(echo 'split_language language@*'; $(locales) | sed 's/.*/gender@&-*/'; echo explore) \
-	    | $(call beside,1)
-	@dvc repro --quiet
+	@python -m stages._repro
 	@echo
 	@voicetraits results
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from voicetraits.errors import InputError
 from voicetraits.output import printable_output
 
+_INTERRUPTED = 130  # as a shell says it of Ctrl-C
+
 
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the arguments of the command line.
 
     An error in what the user gave (params.yaml, the corpus, the arguments) ends the process with
     exit code 1 and its message alone; any other is a fault of ours and keeps its traceback.
+    Ctrl-C needs none.
     """
     printable_output()
     signature = inspect.signature(main)
@@ -28,3 +31,5 @@ def run(main: Callable[..., None]) -> None:
         main(*sys.argv[1:])
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

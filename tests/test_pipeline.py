@@ -459,6 +459,35 @@ class TestRefusal:
         assert setting.partition("=")[0] in process.stderr
         assert stages_run(process) == ran
 
+    def test_results_are_not_written_through_a_link(self, copied):
+        (copied.folder / "data").rename(copied.folder.parent / "disk")
+        (copied.folder / "data").symlink_to(copied.folder.parent / "disk")
+        copied.write_params(merged(copied.read_params(), {"train": {"epochs": 1}}))
+        process = copied.run("dvc", "repro", succeeds=False)
+        assert "error: data is a link, and DVC writes no results through links" in process.stderr
+        assert "Traceback" not in process.stderr
+        assert stages_run(process) == ["check"]
+
+
+class TestSeveralCores:
+    """What `make repro` runs."""
+
+    def test_it_leads_where_one_stage_after_the_other_leads(self, copied, experiment):
+        copied.write_params(merged(copied.read_params(), {"train": {"epochs": 1}}))
+        process = copied.run("python", "-m", "stages._repro")
+        assert process.stderr == ""
+        for path in ("metrics/summary.json", "metrics/language/features/cnn.json"):
+            assert copied.json(path) == experiment[0].json(path)
+        assert "Data and pipelines are up to date." in copied.run("dvc", "status").stdout
+
+    def test_what_the_check_refuses_is_the_last_that_is_said(self, copied):
+        copied.write_params(merged(copied.read_params(), {"trian": {"epochs": 3}}))
+        process = copied.run("python", "-m", "stages._repro", succeeds=False)
+        *_, reason, stage = process.stderr.splitlines()
+        assert reason.startswith("error: params.yaml: unknown key 'trian'")
+        assert stage.startswith("ERROR: failed to reproduce 'check'")
+        assert process.stdout == ""
+
 
 class TestShow:
     def test_metrics_of_a_task_have_a_row_for_every_cell_and_model(self, project):

@@ -32,6 +32,11 @@ def cores() -> int:
         if not wanted.isdecimal() or int(wanted) < 1:
             raise InputError(f"{WORKERS}={wanted}: set it to a number of processes, or unset it")
         return int(wanted)
+    return machine_cores()
+
+
+def machine_cores() -> int:
+    """Cores of this machine that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,0 +1,219 @@
+"""The runner of `make repro`, with small commands in place of DVC's."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from conftest import ROOT, wait_for
+
+from stages import _repro
+from voicetraits.params import load_params
+
+LOCALES = ["es", "en", "fr", "de"]
+RUN = """
+import signal, sys
+from stages import _repro
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # whatever these tests run under ignores
+_repro._SECONDS_TO_END = 0.5
+commands = [["sh", "-c", each] for each in sys.argv[2:]]
+_repro._repro = lambda: _repro.run_beside(commands, at_once=int(sys.argv[1]))
+_repro.main()
+"""
+# Waits for a file of that name.
+WAIT_FOR = "until [ -e {} ]; do sleep 0.02; done"
+
+
+class Run:
+    """A run of shell commands in a process of its own, some at a time."""
+
+    def __init__(self, folder: Path, *commands: str, at_once: int = 2, name: str = "run") -> None:
+        self._errors = folder / f"{name}.err"
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", RUN, str(at_once), *commands],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stderr=errors,
+            )
+
+    def said(self) -> str:
+        """Standard error so far."""
+        return self._errors.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """Start runs in a folder, and end what is left of them."""
+    runs = []
+
+    def start(*arguments: str, **options) -> Run:
+        runs.append(Run(tmp_path, *arguments, **options))
+        return runs[-1]
+
+    yield start
+    for each in runs:
+        each.process.kill()
+        each.process.wait()
+
+
+def is_running(file: Path) -> bool:
+    """Whether there is a process of the number that a file holds."""
+    try:
+        return psutil.Process(int(file.read_text())).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_all_commands_run_so_many_at_a_time(tmp_path, run):
+    # Each of two waits for the other; the third finds what the first has left.
+    both = [f"touch {one}; {WAIT_FOR.format(other)}" for one, other in ("ab", "ba")]
+    assert run(*both, "mv a c").process.wait() == 0
+    assert (tmp_path / "c").exists()
+    one_by_one = run("test ! -e y; touch x", "test -e x", "touch y", at_once=1)
+    assert one_by_one.process.wait() == 0
+
+
+def test_after_a_failure_nothing_is_begun_and_what_is_under_way_ends(tmp_path, run):
+    beside = f"{WAIT_FOR.format('go')}; echo the other is done >&2; touch done"
+    failed = run(beside, "echo error: no luck >&2; exit 3", "touch begun")
+    wait_for(lambda: "A step has failed; waiting for those beside it." in failed.said())
+    (tmp_path / "go").touch()
+    assert failed.process.wait() == 1
+    assert (tmp_path / "done").exists()
+    assert not (tmp_path / "begun").exists()
+    # The reason is said at once, and again where it can be seen: last.
+    lines = failed.said().splitlines()
+    assert lines.count("error: no luck") == 2
+    assert lines.index("error: no luck") < lines.index("the other is done")
+    assert lines[-1] == "error: no luck"
+
+
+def test_a_failure_with_nothing_beside_it_is_said_once(run):
+    failed = run("echo error: no luck >&2; exit 3", "echo never >&2", at_once=1)
+    assert failed.process.wait() == 1
+    assert failed.said() == "error: no luck\n"
+
+
+def test_what_a_killed_step_leaves_behind_is_ended(tmp_path, run):
+    failed = run("sleep 600 & echo $! > left; kill -9 $$", at_once=1)
+    assert failed.process.wait() == 1
+    wait_for(lambda: not is_running(tmp_path / "left"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_every_process_even_those_that_ignore_it(tmp_path, run, number):
+    stubborn = "trap '' INT TERM HUP; echo $$ > {}; mv {} {}; while :; do sleep 1; done"
+    grandchild = stubborn.format("a.partial", "a.partial", "grandchild")
+    child = stubborn.format("b.partial", "b.partial", "child")
+    interrupted = run(f"sh -c {shlex.quote(grandchild)} & {child}", "touch never", at_once=1)
+    pids = [tmp_path / "grandchild", tmp_path / "child"]
+    wait_for(lambda: all(path.exists() for path in pids))
+    assert all(map(is_running, pids))
+    interrupted.process.send_signal(number)
+    assert interrupted.process.wait() == 128 + number
+    wait_for(lambda: not any(map(is_running, pids)))
+    assert interrupted.said() == "interrupted; the same command goes on from here\n"
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it
+    try:
+        with _repro._interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert interrupts == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_run_waits_for_the_first(tmp_path, run):
+    first = run(f"touch first; {WAIT_FOR.format('go')}; rm first")
+    wait_for((tmp_path / "first").exists)
+    second = run("test ! -e first && touch second", name="second")
+    wait_for(lambda: "another `make repro` is under way here; waiting" in second.said())
+    assert not (tmp_path / "second").exists()
+    (tmp_path / "go").touch()
+    assert (first.process.wait(), second.process.wait()) == (0, 0)
+    assert (tmp_path / "second").exists()
+
+
+def targets(commands: list[list[str]]) -> list[list[str]]:
+    """What `dvc repro` is to make, command by command."""
+    start = [*_repro.dvc_repro(), "--single-item", "--glob"]
+    assert all(command[: len(start)] == start for command in commands)
+    return [command[len(start) :] for command in commands]
+
+
+def test_a_locale_goes_all_the_way_to_its_arrays_in_one_command():
+    made = targets(_repro.by_locale(["es", "en"], 2))
+    assert made == [
+        [f"{stage}@{locale}" for stage in ("sample", "select", "convert")]
+        + [f"extract@{locale}-*", f"split_gender@{locale}"]
+        for locale in ("es", "en")
+    ]
+
+
+@pytest.mark.parametrize(("cores", "commands"), [(1, 1), (2, 2), (3, 2), (4, 4), (64, 4)])
+def test_with_few_cores_a_command_gets_several_locales(cores, commands):
+    made = targets(_repro.by_locale(LOCALES, cores))
+    assert len(made) == commands
+    first = [target for command in made for target in command if target.startswith("sample@")]
+    assert first == [f"sample@{locale}" for locale in LOCALES]
+
+
+def test_the_language_networks_go_first_and_those_of_a_locale_together():
+    made = targets(_repro.networks(["es", "en"]))
+    assert made == [["split_language", "language@*"], ["gender@es-*"], ["gender@en-*"], ["explore"]]
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple]]:
+    """Run nothing, and give what would be run: commands, how many at once, and environment."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(_repro, "machine_cores", lambda: 6)
+
+    def record() -> list[tuple]:
+        calls = []
+
+        def note(commands, *, at_once, environment=None):
+            calls.append((commands, at_once, environment))
+
+        monkeypatch.setattr(_repro, "run_beside", note)
+        _repro._repro()
+        return calls
+
+    return record
+
+
+def test_the_check_comes_first_and_what_is_left_last(recorded):
+    calls = recorded()
+    assert calls[0] == ([_repro.dvc_repro("check")], 1, None)
+    assert calls[-1] == ([_repro.dvc_repro()], 1, None)
+    assert [at_once for _, at_once, _ in calls] == [1, 6, 6, 1]
+    # Every stage that has work for several cores is asked for before the last call.
+    commands = [command for some, *_ in calls[1:-1] for command in targets(some)]
+    asked = {target.split("@")[0] for command in commands for target in command}
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    assert asked == set(pipeline["stages"]) - {"check", "summarise"}
+
+
+def test_the_locales_share_the_cores_unless_the_user_says_how_many(recorded, monkeypatch):
+    monkeypatch.delenv("VOICETRAITS_WORKERS", raising=False)
+    share = (6 - 1) // len(load_params(ROOT / "params.yaml").locales) + 1
+    assert recorded()[1][2] == {"VOICETRAITS_WORKERS": str(share)}
+    monkeypatch.setenv("VOICETRAITS_WORKERS", "3")
+    assert recorded()[1][2] == {"VOICETRAITS_WORKERS": "3"}
