@@ -14,7 +14,7 @@ SHELL := /bin/bash
 # So that `python` and `dvc`, here and in dvc.yaml, are those of the environment. A link is
 # followed, because Python looks for its packages from the folder it is started in.
 export PATH := $(or $(shell cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR)/.venv/bin):$(PATH)
-# Of another Python's packages.
+# They name the packages of another Python.
 unexport PYTHONHOME PYTHONPATH
 
 .PHONY: .venv/ready repro test lint bench bench-stages bench-scaling requirements \
@@ -23,7 +23,7 @@ unexport PYTHONHOME PYTHONPATH
 repro: .venv/ready
 	@python -m stages._repro
 	@echo
-	@voicetraits results
+	@PYTHONPATH=src voicetraits results
 
 test: .venv/ready
 	python -m pytest
