@@ -27,6 +27,7 @@ from voicetraits.errors import InputError
 from voicetraits.memory import keep_freed_memory
 
 _CONNECT_SECONDS = 10.0
+_GONE = "the Dask scheduler has gone away; start it again, then run the same command again"
 _QUIET = {
     # A job carries the clips of its shard with it, some 10 MB: they lie with the scheduler until
     # it is done, so that the death of a worker does not lose them.
@@ -53,7 +54,7 @@ class Cluster(NamedTuple):
 
     def workers(self) -> int:
         """Workers there are now, one at least."""
-        return max(1, len(self.client.nthreads()))
+        return max(1, len(_threads(self.client)))
 
 
 class _Answer(NamedTuple):
@@ -70,9 +71,15 @@ class _Answer(NamedTuple):
                 f"{error.last_worker.address}; do the workers have enough memory?"
             ) from error
         except FutureCancelledError as error:
-            raise DaskError(
-                "the Dask scheduler has gone away; start it again, then run the same command again"
-            ) from error
+            raise DaskError(_GONE) from error
+
+
+def _threads(client: Client) -> dict[str, int]:
+    """Number of threads by worker."""
+    try:
+        return client.nthreads()
+    except OSError as error:
+        raise DaskError(_GONE) from error
 
 
 @contextmanager
@@ -95,7 +102,7 @@ def cluster_of(address: str) -> Iterator[Cluster]:
                 "(docs/cluster.md), or unset the variable to work on this machine"
             ) from error
         with client:
-            threads = client.nthreads()
+            threads = _threads(client)
             if not threads:
                 print(f"waiting for workers to join {address}", file=sys.stderr, flush=True)
             for worker, count in threads.items():
