@@ -23,7 +23,7 @@ unexport PYTHONHOME PYTHONPATH
 repro: .venv/ready
 	@python -m stages._repro
 	@echo
-	@PYTHONPATH=src voicetraits results
+	@voicetraits results
 
 test: .venv/ready
 	python -m pytest

@@ -79,10 +79,15 @@ make_environment() {
     pip install --quiet --require-hashes -r requirements.txt
     pip install --quiet --no-build-isolation --no-deps --editable .
     # So that what a command of the environment starts is of the environment, though nobody has
-    # activated it: `.venv/bin/dvc repro` calls `python`.
+    # activated it: `.venv/bin/dvc repro` calls `python`. And so that PYTHONSAFEPATH, which takes
+    # the folder one is in from where modules are looked for, does not hide the stages.
     for packages in .venv/lib/python*/site-packages; do
-        echo 'import os, sys; b = sys.prefix + "/bin:"; p = os.environ.get("PATH", os.defpath);' \
-            'p.startswith(b) or os.environ.update(PATH=b + p)' > "$packages/path.pth"
+        {
+            echo 'import os, sys; b = sys.prefix + "/bin:"; p = os.environ.get("PATH", os.defpath);' \
+                'p.startswith(b) or os.environ.update(PATH=b + p)'
+            echo 'import os, sys; os.environ.get("PYTHONSAFEPATH")' \
+                'and os.path.isfile("stages/_run.py") and sys.path.insert(0, os.getcwd())'
+        } > "$packages/path.pth"
     done
     rm -f .dvc/plots/page.html
     touch .venv/ready # last, so that an interrupted set-up starts again

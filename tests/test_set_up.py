@@ -430,12 +430,16 @@ def test_when_make_is_ended_so_is_pip(clone):
     assert not (clone.folder / ".venv" / "ready").exists()
 
 
+def path_lines(folder):
+    """What the start of a Python of the environment runs."""
+    lines = (folder / ".venv/lib/python3.11/site-packages/path.pth").read_text().splitlines()
+    assert all(line.startswith("import ") for line in lines)
+    return "\n".join(lines)
+
+
 def test_a_command_of_the_environment_finds_its_python_though_it_is_not_active(ready):
-    (line,) = (
-        (ready.folder / ".venv/lib/python3.11/site-packages/path.pth").read_text().splitlines()
-    )
-    assert line.startswith("import ")  # which the start of Python runs
-    code = f"{line}\n{line}\nprint(os.environ['PATH'], sys.prefix, sep='\\n')"
+    lines = path_lines(ready.folder)
+    code = f"{lines}\n{lines}\nprint(os.environ['PATH'], sys.prefix, sep='\\n')"
     ran = subprocess.run(
         [sys.executable, "-S", "-c", code],
         env={"PATH": "/usr/bin:/bin"},
@@ -445,3 +449,17 @@ def test_a_command_of_the_environment_finds_its_python_though_it_is_not_active(r
     )
     path, prefix = ran.stdout.splitlines()
     assert path == f"{prefix}/bin:/usr/bin:/bin"
+
+
+@pytest.mark.parametrize(("folder", "found"), [(ROOT, "True\n"), (ROOT / "tests", "False\n")])
+def test_a_safe_path_hides_no_stage_from_a_work_tree(ready, folder, found):
+    code = f"{path_lines(ready.folder)}\nprint(os.getcwd() in sys.path)"
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == found
