@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
-from conftest import ROOT, wait_for
+from conftest import ROOT, is_running, wait_for
 
 from stages import _repro
 from voicetraits.params import load_params
@@ -65,14 +64,6 @@ def run(tmp_path: Path):
     for each in runs:
         each.process.kill()
         each.process.wait()
-
-
-def is_running(file: Path) -> bool:
-    """Whether there is a process of the number that a file holds."""
-    try:
-        return psutil.Process(int(file.read_text())).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_all_commands_run_so_many_at_a_time(tmp_path, run):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, folder_bytes, wait_for
+from conftest import ROOT, folder_bytes, is_running, wait_for
 
 pytest.importorskip("pip")
 
@@ -425,8 +425,8 @@ def test_when_make_is_ended_so_is_pip(clone):
     process = clone.start(STUB_HANG=str(file))
     wait_for(lambda: file.exists() and file.read_text().strip())
     os.killpg(process.pid, signal.SIGTERM)
-    process.communicate()  # which waits until nobody is left to write
-    assert process.returncode != 0
+    assert process.wait() != 0
+    wait_for(lambda: not is_running(file))
     assert not (clone.folder / ".venv" / "ready").exists()
 
 
