@@ -79,15 +79,15 @@ make_environment() {
     pip install --quiet --require-hashes -r requirements.txt
     pip install --quiet --no-build-isolation --no-deps --editable .
     # So that what a command of the environment starts is of the environment, though nobody has
-    # activated it: `.venv/bin/dvc repro` calls `python`. And so that PYTHONSAFEPATH, which takes
-    # the folder one is in from where modules are looked for, does not hide the stages.
+    # activated it: `.venv/bin/dvc repro` calls `python`. So that DVC, which asks for the name of the
+    # user, runs for one who has none, as in `docker run --user 12345`. And so that PYTHONSAFEPATH,
+    # which takes the folder one is in from where modules are looked for, does not hide the stages.
     for packages in .venv/lib/python*/site-packages; do
-        {
-            echo 'import os, sys; b = sys.prefix + "/bin:"; p = os.environ.get("PATH", os.defpath);' \
-                'p.startswith(b) or os.environ.update(PATH=b + p)'
-            echo 'import os, sys; os.environ.get("PYTHONSAFEPATH")' \
-                'and os.path.isfile("stages/_run.py") and sys.path.insert(0, os.getcwd())'
-        } > "$packages/path.pth"
+        cat > "$packages/path.pth" << 'END'
+import os, sys; b = sys.prefix + "/bin:"; p = os.environ.get("PATH", os.defpath); p.startswith(b) or os.environ.update(PATH=b + p)
+import os; any(map(os.environ.get, ("LOGNAME", "USER", "LNAME", "USERNAME"))) or os.environ.update(LOGNAME=str(os.getuid()))
+import os, sys; os.environ.get("PYTHONSAFEPATH") and os.path.isfile("stages/_run.py") and sys.path.insert(0, os.getcwd())
+END
     done
     rm -f .dvc/plots/page.html
     touch .venv/ready # last, so that an interrupted set-up starts again

@@ -432,23 +432,26 @@ def test_when_make_is_ended_so_is_pip(clone):
 
 def path_lines(folder):
     """What the start of a Python of the environment runs."""
-    lines = (folder / ".venv/lib/python3.11/site-packages/path.pth").read_text().splitlines()
+    path = folder / ".venv/lib/python3.11/site-packages/path.pth"
+    lines = path.read_text(encoding="utf-8").splitlines()
     assert all(line.startswith("import ") for line in lines)
     return "\n".join(lines)
 
 
-def test_a_command_of_the_environment_finds_its_python_though_it_is_not_active(ready):
+@pytest.mark.parametrize("user", ["", "somebody"])
+def test_a_command_of_the_environment_finds_its_python_and_a_name_of_the_user(ready, user):
     lines = path_lines(ready.folder)
-    code = f"{lines}\n{lines}\nprint(os.environ['PATH'], sys.prefix, sep='\\n')"
+    code = [lines, lines, "import getpass", "print(os.environ['PATH'])", "print(sys.prefix)"]
     ran = subprocess.run(
-        [sys.executable, "-S", "-c", code],
-        env={"PATH": "/usr/bin:/bin"},
+        [sys.executable, "-S", "-c", "\n".join([*code, "print(getpass.getuser())"])],
+        env={"PATH": "/usr/bin:/bin", "USER": user},
         capture_output=True,
         text=True,
         check=True,
     )
-    path, prefix = ran.stdout.splitlines()
+    path, prefix, name = ran.stdout.splitlines()
     assert path == f"{prefix}/bin:/usr/bin:/bin"
+    assert name == (user or str(os.getuid()))
 
 
 @pytest.mark.parametrize(("folder", "found"), [(ROOT, "True\n"), (ROOT / "tests", "False\n")])
