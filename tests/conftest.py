@@ -1,5 +1,7 @@
 """Small things that several test modules share."""
 
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import io
@@ -10,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from voicetraits.environment import pin_environment
+
+pin_environment()  # as every stage does, before NumPy is loaded
 
 import numpy as np
 import pandas as pd

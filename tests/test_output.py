@@ -122,11 +122,9 @@ def in_text(call: ast.Call) -> bool:
         return len(call.args) < (1 if name == "read_text" else 2)
     if name in ("run", "Popen", "check_output"):
         return "text" in options or "universal_newlines" in options
-    if name != "open" or getattr(getattr(call.func, "value", None), "id", "") in (
-        "tarfile",
-        "wave",
-    ):
-        return False
+    of = getattr(call.func, "value", None)
+    if name != "open" or getattr(of, "id", getattr(of, "attr", "")) in ("tarfile", "wave", "_zip"):
+        return False  # they open no text
     words = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
     return not any("b" in word for word in words if isinstance(word, str))
 

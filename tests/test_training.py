@@ -159,7 +159,7 @@ BLOCK_PARAMETERS = sum(
 
 def test_the_gender_network_is_the_one_of_the_design():
     model = build_model(GENDER, frames=68, seed=0)
-    assert layers_of(model) == [*BLOCKS, ("Dense", (64,)), ("Dense", (1,))]
+    assert layers_of(model) == [*BLOCKS, ("SteadyDense", (64,)), ("SteadyDense", (1,))]
     assert model.count_params() == BLOCK_PARAMETERS + (2048 * 64 + 64) + (64 + 1) == 229_313
     assert activations(model) == ["relu"] * 5 + ["sigmoid"]
     assert kernels(model) == {(3, 3)}
@@ -167,7 +167,8 @@ def test_the_gender_network_is_the_one_of_the_design():
 
 def test_the_language_network_is_the_one_of_the_design():
     model = build_model(LANGUAGE, frames=68, seed=0)
-    assert layers_of(model) == [*BLOCKS, ("Dense", (128,)), ("Dense", (32,)), ("Dense", (4,))]
+    dense = [("SteadyDense", (units,)) for units in (128, 32, 4)]
+    assert layers_of(model) == [*BLOCKS, *dense]
     dense = (2048 * 128 + 128) + (128 * 32 + 32) + (32 * 4 + 4)
     assert model.count_params() == BLOCK_PARAMETERS + dense == 364_644
     assert activations(model) == ["relu"] * 6 + ["softmax"]
