@@ -192,7 +192,7 @@ run() {
 # Of this clone, whoever's the environment is.
 prepare_dvc() {
     if [ ! -e .dvc/plots/page.html ] || ! grep -qs html_template .dvc/config.local; then
-        PYTHONPATH=$here/src "$bin/python" -m voicetraits.plots_page .dvc/plots/page.html
+        PYTHONPATH=$here/src "$bin/python" -m voicetraits.plots.page .dvc/plots/page.html
         "$bin/dvc" config --local plots.html_template plots/page.html
     fi
     if [ -e .git ] || git rev-parse --git-dir > /dev/null 2>&1; then

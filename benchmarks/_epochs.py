@@ -36,10 +36,10 @@ def main() -> None:
 
 def voicetraits(inputs: np.ndarray, targets: np.ndarray, batch_size: int) -> Callable[[], Any]:
     """The network and the batches of the pipeline."""
-    from voicetraits.cnn.backend import keras
-    from voicetraits.cnn.models import build_model
-    from voicetraits.cnn.training import Batches
+    from voicetraits.networks.backend import keras
+    from voicetraits.networks.original import build_model
     from voicetraits.tasks import GENDER
+    from voicetraits.training.batches import Batches
 
     model = build_model(GENDER, frames=FRAMES, seed=0)
     model.compile(

@@ -20,10 +20,11 @@ from typing import Any
 from benchmarks._measure import OURS, alternate, compare, cpu_seconds, report
 from benchmarks._pydub import pydub_clip
 from benchmarks._sample import sample_corpus
-from voicetraits.audio import decode, fix_length
-from voicetraits.corpus.table import read_clip_table
-from voicetraits.memory import keep_freed_memory
+from voicetraits.audio.decode import decode
+from voicetraits.audio.wav import fix_length
 from voicetraits.params import Clip, load_params
+from voicetraits.selection.clip_table import read_clip_table
+from voicetraits.workers.memory import keep_freed_memory
 
 SPEAKERS = 5
 CLIPS = 40

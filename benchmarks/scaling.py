@@ -40,9 +40,9 @@ LOCALES = ("es", "de")
 SPEAKERS = 60  # of each sample locale that is repeated
 RELEASE = "cv-corpus-25.0-2026-03-09"
 # What a stage imports when it runs, beside its own module.
-_TRAINING = "voicetraits.cnn.training, dvclive, imblearn.under_sampling, sklearn.linear_model"
+_TRAINING = "voicetraits.training.fit, dvclive, imblearn.under_sampling, sklearn.linear_model"
 _LAZY = {
-    "convert": "voicetraits.audio as audio; audio._pydub()",
+    "convert": "voicetraits.audio.decode as audio; audio._pydub()",
     "gender": _TRAINING,
     "language": _TRAINING,
 }

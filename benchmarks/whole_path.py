@@ -25,12 +25,12 @@ from scipy.io import wavfile
 from benchmarks._measure import OURS, alternate, compare, cpu_seconds, report
 from benchmarks._pydub import pydub_clip
 from benchmarks._sample import sample_corpus
-from voicetraits.convert import convert
+from voicetraits.audio.convert import convert
 from voicetraits.corpus.open import Corpus
-from voicetraits.corpus.selection import cap_clips
-from voicetraits.corpus.table import read_clip_table
 from voicetraits.features.extract import extract
 from voicetraits.params import Params, load_params
+from voicetraits.selection.caps import cap_clips
+from voicetraits.selection.clip_table import read_clip_table
 
 LOCALES = ("es", "en")
 CLIPS = 500  # of each locale

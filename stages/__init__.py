@@ -26,6 +26,6 @@ if not Path(str(voicetraits.__file__)).is_relative_to(SOURCE):
         "checksums DVC records; start the stage in a process of its own: python -m stages.<name>"
     )
 
-from voicetraits.environment import pin_environment  # noqa: E402
+from voicetraits.workers.environment import pin_environment  # noqa: E402
 
 pin_environment()  # here, because this comes before any stage's import of NumPy

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from voicetraits.parallel import WORKERS, machine_cores
 from voicetraits.params import load_params
+from voicetraits.workers.pool import WORKERS, machine_cores
 
 # DVC's --quiet hides why it failed, too; this keeps the errors of its command line.
 _DVC = """

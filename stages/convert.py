@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 from stages._run import run
-from voicetraits.convert import convert, why_useless
+from voicetraits.audio.convert import convert, why_useless
+from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
-from voicetraits.corpus.table import read_clips
 from voicetraits.params import load_params
 
 

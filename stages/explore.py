@@ -10,13 +10,15 @@ import pandas as pd
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits.audio import read_wav
-from voicetraits.corpus.table import read_clips
-from voicetraits.example import EXAMPLE, EXAMPLE_LABEL
-from voicetraits.files import fresh_folder
+from voicetraits.audio.example import EXAMPLE, EXAMPLE_LABEL
+from voicetraits.audio.wav import read_wav
+from voicetraits.corpus.clips import read_clips
 from voicetraits.params import load_params
-from voicetraits.plots import count_plots, example_clip, message, save
-from voicetraits.shards import INDEX
+from voicetraits.plots.clip import example_clip
+from voicetraits.plots.counts import count_plots
+from voicetraits.plots.style import message, save
+from voicetraits.storage.files import fresh_folder
+from voicetraits.storage.shards import INDEX
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from typing import cast
 import pandas as pd
 
 from stages._run import run
-from voicetraits.cell import run_cell
 from voicetraits.params import Representation, load_params
 from voicetraits.tasks import GENDER
+from voicetraits.training.run import run_cell
 
 
 def main(locale: str, representation: str) -> None:

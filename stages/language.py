@@ -7,9 +7,9 @@ import pandas as pd
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits.cell import run_cell
 from voicetraits.params import Representation, load_params
 from voicetraits.tasks import language
+from voicetraits.training.run import run_cell
 
 
 def main(representation: str) -> None:

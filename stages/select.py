@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages._run import run
+from voicetraits.corpus.clips import write_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
-from voicetraits.corpus.selection import cap_clips, missing_label, selection_counts, why_useless
-from voicetraits.corpus.table import CONTRADICTORY, read_clip_table, write_clips
 from voicetraits.params import load_params
+from voicetraits.selection.caps import cap_clips, missing_label, selection_counts, why_useless
+from voicetraits.selection.clip_table import CONTRADICTORY, read_clip_table
 
 
 def main(locale: str) -> None:

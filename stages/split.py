@@ -6,7 +6,7 @@ import pandas as pd
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits.dataset import (
+from voicetraits.dataset.split import (
     assign_parts,
     given_parts,
     leave_out_shared,
@@ -14,7 +14,7 @@ from voicetraits.dataset import (
     why_not,
 )
 from voicetraits.params import load_params
-from voicetraits.shards import INDEX, write_table
+from voicetraits.storage.shards import INDEX, write_table
 from voicetraits.tasks import GENDER, language
 
 

@@ -8,14 +8,15 @@ import pandas as pd
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits import summary
-from voicetraits.cells import declared_cells, read_predictions
-from voicetraits.corpus.table import read_clips
-from voicetraits.files import fresh_folder, whole_file
+from voicetraits.corpus.clips import read_clips
 from voicetraits.params import load_params
-from voicetraits.plots import language_summary, save
-from voicetraits.results_plot import results
-from voicetraits.shards import INDEX, PUT_ASIDE
+from voicetraits.plots.results import results
+from voicetraits.plots.style import save
+from voicetraits.plots.undersampling import language_summary
+from voicetraits.report import tables as summary
+from voicetraits.report.models import declared_cells, read_predictions
+from voicetraits.storage.files import fresh_folder, whole_file
+from voicetraits.storage.shards import INDEX, PUT_ASIDE
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from voicetraits.environment import pin_environment
+from voicetraits.workers.environment import pin_environment
 
 pin_environment()  # as every stage does, before NumPy is loaded
 
@@ -23,11 +23,12 @@ import psutil
 import pytest
 import soundfile
 
-from voicetraits.dataset import Part, assign_parts
-from voicetraits.parallel import SCHEDULER_ADDRESS
+from voicetraits.dataset.parts import Part
+from voicetraits.dataset.split import assign_parts
 from voicetraits.params import Params, load_params
-from voicetraits.shards import shard_name, write_array
+from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.tasks import Task
+from voicetraits.workers.pool import SCHEDULER_ADDRESS
 
 ROOT = Path(__file__).parents[1]
 
@@ -141,8 +142,8 @@ def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put LoudestRow in the place of voicetraits.cnn.training."""
-    training = ModuleType("voicetraits.cnn.training")
+    """Put LoudestRow in the place of voicetraits.training.fit."""
+    training = ModuleType("voicetraits.training.fit")
 
     def fit(task: Task, parts: dict[str, Part], *_: Any, live_folder: Path, **__: Any) -> Any:
         for part, loss in (("training", 0.5), ("validation", 0.75)):
@@ -155,4 +156,4 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     training.fit = fit  # type: ignore[attr-defined]
     training.predict = lambda model, inputs, *, batch_size: model.predict(inputs[:])  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "voicetraits.cnn.training", training)
+    monkeypatch.setitem(sys.modules, "voicetraits.training.fit", training)

@@ -12,10 +12,10 @@ import yaml
 from conftest import ROOT, audio_file, tone
 
 from stages import convert, select
+from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.layout import CorpusError
-from voicetraits.corpus.selection import selection_counts
-from voicetraits.corpus.table import read_clips
-from voicetraits.shards import INDEX, PUT_ASIDE, read_wavs
+from voicetraits.selection.caps import selection_counts
+from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs
 
 HEADER = "client_id\tpath\tsentence\tgender\n"
 GOOD = audio_file(tone(300, 32000), 32000, "MP3")

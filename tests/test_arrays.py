@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import MinMaxScaler
 
-from voicetraits.arrays import Chosen, StoredClips, chunks, read_clips_arrays
-from voicetraits.dataset import Scaler
-from voicetraits.evaluation import mean_and_deviation
-from voicetraits.shards import shard_name, write_array
+from voicetraits.dataset.arrays import Chosen, StoredClips, chunks, read_clips_arrays
+from voicetraits.dataset.scaling import Scaler
+from voicetraits.storage.shards import shard_name, write_array
+from voicetraits.training.baselines import mean_and_deviation
 
 CLIP_BYTES = 68 * 5 * 4
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import audio_file, tone
 
-from voicetraits.audible import CUT_LATER, ONE_CHANNEL, where_sound_begins
-from voicetraits.audio import AudioError, Sound, decode
+from voicetraits.audio.audible import CUT_LATER, ONE_CHANNEL, where_sound_begins
+from voicetraits.audio.decode import AudioError, Sound, decode
 
 RATE = 16000
 SECONDS = 3.4
@@ -183,7 +183,7 @@ def test_an_ordinary_recording_is_taken_from_its_start(kind):
 
 
 def test_of_an_ordinary_recording_only_the_start_is_decoded(monkeypatch):
-    monkeypatch.setattr("voicetraits.audio.where_sound_begins", None)  # not called
+    monkeypatch.setattr("voicetraits.audio.decode.where_sound_begins", None)  # not called
     for kind in ("a pause first", "louder later", "clipped"):
         assert heard(ORDINARY[kind]).note == ""
         assert len(heard(ORDINARY[kind]).signal) == int((SECONDS + 0.1) * RATE)

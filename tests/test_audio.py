@@ -15,7 +15,8 @@ from conftest import audio_file, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicetraits.audio import AudioError, decode, fix_length, read_wav, wav_bytes, write_wav
+from voicetraits.audio.decode import AudioError, decode
+from voicetraits.audio.wav import fix_length, read_wav, wav_bytes, write_wav
 
 RATE = 16000
 # libsndfile writes MP3 with one or two channels only.

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 from conftest import LoudestRow, folder_bytes, split_and_arrays
 
-from voicetraits.arrays import StoredClips, read_clips_arrays
-from voicetraits.cell import run_cell
-from voicetraits.cells import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS
-from voicetraits.dataset import TEST, TRAINING, VALIDATION, Scaler, prepare
+from voicetraits.dataset.arrays import StoredClips, read_clips_arrays
+from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, prepare
+from voicetraits.dataset.scaling import Scaler
+from voicetraits.dataset.undersampling import choose
 from voicetraits.errors import NotFiniteError
-from voicetraits.shards import write_array
+from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SCALER, SIDECAR, USED, WEIGHTS
+from voicetraits.storage.shards import write_array
 from voicetraits.tasks import GENDER, language
-from voicetraits.undersampling import choose
+from voicetraits.training.run import run_cell
 
 ENOUGH = {("es", "male"): 12, ("es", "female"): 6}
 TOO_FEW = {("es", "male"): 12, ("es", "female"): 2}
@@ -65,7 +66,7 @@ def run(edited_params, tmp_path):
 
 
 def test_a_skipped_cell_leaves_the_reason_and_nothing_else(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voicetraits.cnn.training", None)  # no wait for Keras either
+    monkeypatch.setitem(sys.modules, "voicetraits.training.fit", None)  # no wait for Keras either
     line, *_ = run(GENDER, TOO_FEW)
     reason = "12 male, 2 female speakers, 4 of each needed"
     assert line == f"es-features: skipped: {reason}"
@@ -123,7 +124,7 @@ def test_every_test_clip_has_its_own_prediction_from_every_model(
 def test_a_fit_is_given_the_clips_of_its_part_and_no_others(
     run, tmp_path, without_keras, monkeypatch
 ):
-    training = sys.modules["voicetraits.cnn.training"]
+    training = sys.modules["voicetraits.training.fit"]
     fit, given = training.fit, {}
 
     def recorded(task, parts, *arguments, **options):
@@ -172,7 +173,7 @@ def test_a_training_that_fails_leaves_the_reason_and_nothing_of_an_earlier_run(
         live_folder.mkdir(parents=True)
         raise NotFiniteError("the training loss is nan")
 
-    monkeypatch.setattr(sys.modules["voicetraits.cnn.training"], "fit", fails)
+    monkeypatch.setattr(sys.modules["voicetraits.training.fit"], "fit", fails)
     line, *_ = run(GENDER, ENOUGH)
     assert failed_cell(line, tmp_path / "cell") == "the training loss is nan"
 
@@ -185,9 +186,9 @@ def test_predictions_that_are_no_numbers_fail_the_cell(
         return np.full((1, 2), np.nan)
 
     if model == "cnn":
-        monkeypatch.setattr(sys.modules["voicetraits.cnn.training"], "predict", nowhere)
+        monkeypatch.setattr(sys.modules["voicetraits.training.fit"], "predict", nowhere)
     else:
-        monkeypatch.setattr("voicetraits.cell.linear_baseline", nowhere)
+        monkeypatch.setattr("voicetraits.training.run.linear_baseline", nowhere)
     line, *_ = run(GENDER, ENOUGH)
     assert model in failed_cell(line, tmp_path / "cell")
 
@@ -204,7 +205,7 @@ def test_arrays_that_hold_no_numbers_fail_the_cell(
         write_array(path, arrays)
         return StoredClips(index, folders)
 
-    monkeypatch.setattr("voicetraits.cell.StoredClips", spoiled)
+    monkeypatch.setattr("voicetraits.training.run.StoredClips", spoiled)
     line, split, _ = run(task, SPEAKERS[task.name])
     assert failed_cell(line, tmp_path / "cell") == (
         f"2 of {len(split)} clips have arrays with numbers that are not finite, "
@@ -218,7 +219,7 @@ def test_a_cell_whose_test_part_loses_a_class_to_undersampling_is_skipped(
     def all_but_tested_women(clips, *_, **__):
         return np.flatnonzero((clips["part"] != TEST) | (clips["label"] != "female"))
 
-    monkeypatch.setattr("voicetraits.cell.choose", all_but_tested_women)
+    monkeypatch.setattr("voicetraits.training.run.choose", all_but_tested_women)
     line, *_ = run(GENDER, ENOUGH)
     assert line == "es-features: skipped: undersampling leaves no female clips in test"
     assert [path.name for path in (tmp_path / "cell").iterdir()] == [SIDECAR]
@@ -250,7 +251,7 @@ def test_a_cell_gives_the_same_bytes_again(run, tmp_path, without_keras):
 def test_a_cell_beyond_the_memory_budget_stays_on_disk_and_gives_the_same_bytes(
     run, tmp_path, without_keras, monkeypatch
 ):
-    training = sys.modules["voicetraits.cnn.training"]
+    training = sys.modules["voicetraits.training.fit"]
     looked_into = []
 
     def fit(task, parts, *rest, fit=training.fit, **options):
@@ -288,7 +289,7 @@ def test_a_cell_is_replaced_as_a_whole_or_not_at_all(run, tmp_path, without_kera
         def fails(*_, **__):
             raise RuntimeError("out of memory")
 
-        patch.setattr(sys.modules["voicetraits.cnn.training"], "fit", fails)
+        patch.setattr(sys.modules["voicetraits.training.fit"], "fit", fails)
         with pytest.raises(RuntimeError, match="out of memory"):
             run(GENDER, ENOUGH)
     assert folder_bytes(tmp_path / "cell") == before

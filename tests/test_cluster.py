@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 from conftest import ROOT, audio_file, folder_bytes, tone, wait_for
 
-from voicetraits.convert import convert
+from voicetraits.audio.convert import convert
 from voicetraits.errors import InputError
 from voicetraits.features.extract import extract
-from voicetraits.files import DiskFullError, whole_file
-from voicetraits.parallel import SCHEDULER_ADDRESS, map_ordered
 from voicetraits.params import Clip
-from voicetraits.resume import map_shards, resumable_folder
+from voicetraits.storage.files import DiskFullError, whole_file
+from voicetraits.storage.resume import map_shards, resumable_folder
+from voicetraits.workers.pool import SCHEDULER_ADDRESS, map_ordered
 
 CLIP = Clip(sample_rate=16000, seconds=0.5)
 
@@ -113,7 +113,7 @@ def test_our_own_errors_come_from_a_worker_as_they_are(tmp_path):
 
 
 def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypatch):
-    monkeypatch.setattr("voicetraits.convert.SHARD_CLIPS", 3)
+    monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 3)
     monkeypatch.chdir(tmp_path)
     names = [f"clip_{number}.wav" for number in range(10)]
     files = [
@@ -180,7 +180,7 @@ def test_a_shard_that_kills_its_worker_three_times_is_named(tmp_path):
 def test_a_worker_that_differs_is_refused(tmp_path, monkeypatch, what):
     with resumable_folder(tmp_path / "out") as folder:
         if what == "code":
-            monkeypatch.setattr("voicetraits.resume.code_and_packages", lambda: "other")
+            monkeypatch.setattr("voicetraits.storage.resume.code_and_packages", lambda: "other")
         place = folder if what == "code" else tmp_path / "not there"
         expected = "runs other code" if what == "code" else "not there: not there on the worker"
         with pytest.raises(InputError, match=expected):
@@ -217,7 +217,7 @@ def test_without_workers_it_waits_and_without_a_scheduler_it_ends(tmp_path, monk
 
 @pytest.mark.parametrize("wrong", ["127.0.0.1:9", "tcp://127.0.0.1:9", "http://127.0.0.1:9", "x"])
 def test_no_scheduler_at_the_address_is_one_line(wrong, monkeypatch, capfd):
-    monkeypatch.setattr("voicetraits.cluster._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("voicetraits.workers.cluster._CONNECT_SECONDS", 0.5)
     monkeypatch.setenv(SCHEDULER_ADDRESS, wrong)
     with pytest.raises(InputError) as error:
         list(map_ordered(refuse, [0]))

@@ -18,15 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import convert as convert_stage
-from voicetraits.audible import CUT_LATER, ONE_CHANNEL
-from voicetraits.audio import read_wav
-from voicetraits.convert import NOT_IN_CORPUS, convert
+from voicetraits.audio.audible import CUT_LATER, ONE_CHANNEL
+from voicetraits.audio.convert import NOT_IN_CORPUS, convert
+from voicetraits.audio.example import EXAMPLE, EXAMPLE_LABEL
+from voicetraits.audio.wav import read_wav
+from voicetraits.corpus.clips import CLIP_COLUMNS, write_clips
 from voicetraits.corpus.layout import TOO_LARGE
-from voicetraits.corpus.rows import CLIP_COLUMNS
-from voicetraits.corpus.table import write_clips
-from voicetraits.example import EXAMPLE, EXAMPLE_LABEL
 from voicetraits.params import Clip
-from voicetraits.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
+from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
 
 CLIP = Clip(sample_rate=8000, seconds=0.5)
 BROKEN = {
@@ -87,7 +86,7 @@ MIXED = [KINDS[number % len(KINDS)] for number in range(2 * len(KINDS))] + ["goo
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     """Four clips to a shard, so that a few clips make several."""
-    monkeypatch.setattr("voicetraits.convert.SHARD_CLIPS", 4)
+    monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 4)
 
 
 @settings(max_examples=25, deadline=None)
@@ -238,7 +237,7 @@ def test_large_files_make_small_shards(tmp_path, monkeypatch):
     table, files = clips_of(["good"] * 7)
     sizes = [len(data) for _, data in files]
     # The second and third file fill a shard; four of any size do too.
-    monkeypatch.setattr("voicetraits.convert._SHARD_BYTES", sizes[0] + sizes[1])
+    monkeypatch.setattr("voicetraits.audio.convert._SHARD_BYTES", sizes[0] + sizes[1])
     index, _ = convert(table, files, CLIP, locale="es", out=tmp_path / "es", workers=1)
     shards = index.groupby("shard").size()
     assert len(shards) > 2

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from voicetraits.cnn.backend import keras  # isort: skip
+from voicetraits.networks.backend import keras  # isort: skip
 import jax
 
-from voicetraits.cnn.convolution import Conv3x3, convolve
+from voicetraits.networks.convolution import Conv3x3, convolve
 
 
 @pytest.mark.parametrize(("rows", "columns", "channels"), [(68, 68, 1), (17, 16, 32), (5, 3, 2)])

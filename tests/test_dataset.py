@@ -9,21 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler
 
-from voicetraits.dataset import (
-    PARTS,
-    TEST,
-    TRAINING,
-    VALIDATION,
-    Scaler,
-    assign_parts,
-    encode,
-    given_parts,
-    prepare,
-    why_not,
-)
+from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION, encode, prepare
+from voicetraits.dataset.scaling import Scaler
+from voicetraits.dataset.split import assign_parts, given_parts, why_not
+from voicetraits.dataset.undersampling import choose
 from voicetraits.params import Protocol, Split
 from voicetraits.tasks import GENDER, language
-from voicetraits.undersampling import choose
 
 LOCALES = ("de", "en", "es")
 LANGUAGE = language(list(LOCALES))

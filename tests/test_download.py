@@ -31,11 +31,11 @@ from conftest import ROOT, folder_bytes
 from corpora import GOOD
 
 from stages import convert, select
-from voicetraits import download as module
-from voicetraits.catalogue import CLIENT, newest
 from voicetraits.cli import main
 from voicetraits.corpus.open import open_corpus
-from voicetraits.shards import INDEX
+from voicetraits.download import fetch as module
+from voicetraits.download.catalogue import CLIENT, newest
+from voicetraits.storage.shards import INDEX
 
 KEY = "the-secret-key"
 SIGNATURE = "the-secret-signature"

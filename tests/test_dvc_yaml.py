@@ -19,19 +19,19 @@ from voicetraits.params import Section, load_params
 PLUMBING = {
     "stages/_inputs.py",
     "stages/_run.py",
-    "src/voicetraits/cluster.py",
+    "src/voicetraits/workers/cluster.py",
     "src/voicetraits/errors.py",
-    "src/voicetraits/files.py",
-    "src/voicetraits/imports.py",
-    "src/voicetraits/memory.py",
+    "src/voicetraits/storage/files.py",
+    "src/voicetraits/workers/imports.py",
+    "src/voicetraits/workers/memory.py",
     "src/voicetraits/output.py",
-    "src/voicetraits/parallel.py",
+    "src/voicetraits/workers/pool.py",
     "src/voicetraits/progress.py",
-    "src/voicetraits/resume.py",
+    "src/voicetraits/storage/resume.py",
 }
 # It runs every time, whatever has changed.
 ALWAYS = "check"
-PINS = "src/voicetraits/environment.py"  # imported by stages/__init__.py, for every stage
+PINS = "src/voicetraits/workers/environment.py"  # imported by stages/__init__.py, for every stage
 
 
 def stages() -> dict[str, dict[str, Any]]:

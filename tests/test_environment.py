@@ -16,9 +16,9 @@ FIGURES = """
 import stages
 import hashlib, json, os, warnings
 import numpy as np
-from voicetraits.cnn.backend import keras
+from voicetraits.networks.backend import keras
 import jax
-from voicetraits.cnn.models import build_model
+from voicetraits.networks.original import build_model
 from voicetraits.tasks import GENDER
 
 warnings.warn("of another package")

@@ -6,19 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from voicetraits.evaluation import (
+from voicetraits.evaluation.intervals import (
     balanced_accuracy_interval,
-    collapsed,
-    confusion,
-    figures,
-    linear_baseline,
-    majority_baseline,
-    mean_and_deviation,
-    roc_points,
     speakers_by_class,
     too_few_speakers,
 )
+from voicetraits.evaluation.metrics import collapsed, confusion, figures, roc_points
 from voicetraits.tasks import GENDER, language
+from voicetraits.training.baselines import linear_baseline, majority_baseline, mean_and_deviation
 
 LANGUAGE = language(["es", "en", "fr", "de"])
 TASKS = pytest.mark.parametrize("task", [GENDER, LANGUAGE], ids=["gender", "language"])

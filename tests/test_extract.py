@@ -12,15 +12,15 @@ import yaml
 from conftest import ROOT, audio_file, folder_bytes, tone
 
 from stages import extract as stage
-from voicetraits.arrays import read_clips_arrays
-from voicetraits.audio import read_wav
-from voicetraits.convert import convert
+from voicetraits.audio.convert import convert
+from voicetraits.audio.wav import read_wav
+from voicetraits.dataset.arrays import read_clips_arrays
 from voicetraits.features import extract as extraction
 from voicetraits.features.extract import extract
 from voicetraits.features.short_term import short_term_features
 from voicetraits.features.spectrogram import log_mel
 from voicetraits.params import Clip
-from voicetraits.shards import INDEX, read_wavs, shard_name
+from voicetraits.storage.shards import INDEX, read_wavs, shard_name
 
 CLIP = Clip(sample_rate=16000, seconds=0.5)
 WINDOW, HOP, FRAMES = 800, 480, 16
@@ -39,7 +39,7 @@ def wavs(tmp_path_factory):
     table = table.assign(duration=np.nan, part="", excluded="")
     out = tmp_path_factory.mktemp("wav") / "es"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("voicetraits.convert.SHARD_CLIPS", 3)
+        patch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 3)
         convert(table, files, CLIP, locale="es", out=out, workers=1)
     return out
 
@@ -140,7 +140,7 @@ def test_only_slow_work_starts_workers_for_a_few_shards(
         asked.append(workers)
         return iter([])
 
-    monkeypatch.setattr("voicetraits.parallel.cores", lambda: 8)
+    monkeypatch.setattr("voicetraits.workers.pool.cores", lambda: 8)
     monkeypatch.setattr("voicetraits.features.extract.map_shards", map_shards)
     out = tmp_path / "es"
     extract(wavs, representation, window=WINDOW, hop=HOP, out=out, engine=engine)

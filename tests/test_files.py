@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import folder_bytes
 
-from voicetraits.files import DiskFullError, fresh_folder, whole_file
+from voicetraits.storage.files import DiskFullError, fresh_folder, whole_file
 
 
 def test_a_file_appears_when_its_block_has_ended_well(tmp_path):

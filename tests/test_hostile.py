@@ -21,9 +21,9 @@ import soundfile
 from conftest import audio_file, tone
 from corpora import GOOD, HEADER, Member, make_project, member, pack, pack_clips, rows, run, stops
 
-from voicetraits.convert import NOT_IN_CORPUS
+from voicetraits.audio.convert import NOT_IN_CORPUS
 from voicetraits.corpus.layout import TOO_LARGE
-from voicetraits.shards import INDEX
+from voicetraits.storage.shards import INDEX
 
 MIB = 2**20
 # MPEG 1, layer III, 128 kbit/s, 44.1 kHz: one frame that only says that there are none.
@@ -305,6 +305,6 @@ class TestTables:
         stops("its table has a header and no rows")
 
     def test_a_table_of_endless_rows_stops_the_run(self, monkeypatch):
-        monkeypatch.setattr("voicetraits.corpus.tsv._MOST_ROWS", 1000)
+        monkeypatch.setattr("voicetraits.selection.tsv._MOST_ROWS", 1000)
         pack_clips({"a.mp3": GOOD}, listed=HEADER.encode() + b"x\n" * 1001)
         stops("more than 1,000 rows")

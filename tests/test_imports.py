@@ -81,7 +81,7 @@ print(*(os.environ[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")
 def test_a_package_imported_without_another_does_not_load_it():
     code = """
 import sys
-from voicetraits.imports import without
+from voicetraits.workers.imports import without
 with without("colorsys", "email", "email.charset"):
     import colorsys, email.charset
     from email.charset import QP
@@ -106,7 +106,7 @@ def test_training_and_features_start_without_pictures():
     code = """
 import sys
 import numpy
-from voicetraits.cnn.backend import keras
+from voicetraits.networks.backend import keras
 from voicetraits.features.short_term import short_term_features
 short_term_features(numpy.arange(1600), 16000, window=800, hop=800)
 print("keras" in sys.modules, "matplotlib" in sys.modules, "scipy.signal" in sys.modules)

@@ -14,8 +14,8 @@ from dvc.utils.serialize import load_yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from voicetraits.catalogue import FetchError
-from voicetraits.download import next_command, require_usable
+from voicetraits.download.arguments import next_command, require_usable
+from voicetraits.download.catalogue import FetchError
 
 NAMES = [
     "plain",

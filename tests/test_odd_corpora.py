@@ -28,11 +28,11 @@ from conftest import audio_file, tone
 from corpora import GOOD, HEADER, make_project, member, pack, pack_clips, rows, run, stops
 
 from stages import convert, select, split
-from voicetraits.convert import NOT_IN_CORPUS, SAME_BYTES
+from voicetraits.audio.convert import NOT_IN_CORPUS, SAME_BYTES
+from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.folder import NOT_THERE
 from voicetraits.corpus.layout import SEVERAL_FILES, CorpusError
-from voicetraits.corpus.table import read_clips
-from voicetraits.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
+from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
 
 CLIPS = ("a.mp3", "b.mp3", "c.mp3")
 BOTH = ({"rows": 2, "selected": 2}, ["a.mp3", "b.mp3"], {})
@@ -125,7 +125,7 @@ class TestContainers:
         return [read_clips("data/clips/es.parquet"), aside, *tables, wavs]
 
     def test_folder_and_archives_in_any_order_give_the_same_results(self, monkeypatch):
-        monkeypatch.setattr("voicetraits.convert.SHARD_CLIPS", 4)
+        monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 4)
         names = [f"{number}.mp3" for number in (11, 4, 1, 7, 10, 2, 9, 3, 0, 8, 5, 6)]
         table = FULL + "".join(
             f"{n}\t{clip}\tUn.\t2\t0\t\t{('female', 'male')[n % 2]}\t\tes\t\n"

@@ -15,7 +15,7 @@ import pytest
 from conftest import wait_for
 
 from voicetraits.errors import InputError
-from voicetraits.parallel import cores, map_in_pool, map_ordered, workers_for
+from voicetraits.workers.pool import cores, map_in_pool, map_ordered, workers_for
 
 MEGABYTES = 12
 
@@ -80,7 +80,7 @@ def test_one_worker_is_this_process_and_does_not_load_dask():
     # A lambda cannot travel to another process.
     assert list(map_ordered(lambda _: os.getpid(), [1, 2], workers=1)) == [os.getpid()] * 2
     code = (
-        "import sys\nfrom voicetraits.parallel import map_ordered\n"
+        "import sys\nfrom voicetraits.workers.pool import map_ordered\n"
         "list(map_ordered(abs, [1], workers=1)); print({'dask', 'distributed'} & {*sys.modules})"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_all_processes_and_only_one_of_them_says_so(tmp_path):
     code = f"""
 import pathlib, signal, sys, time, test_parallel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # though a shell may have it ignored
-from voicetraits.parallel import map_ordered
+from voicetraits.workers.pool import map_ordered
 list(map_ordered(test_parallel.name_and_wait, [pathlib.Path({str(tmp_path)!r})] * 2, workers=2))
 """
     process = subprocess.Popen(
@@ -131,7 +131,7 @@ list(map_ordered(test_parallel.name_and_wait, [pathlib.Path({str(tmp_path)!r})] 
 
 
 def test_few_jobs_start_no_more_workers_than_they_pay_for(monkeypatch):
-    monkeypatch.setattr("voicetraits.parallel.cores", lambda: 4)
+    monkeypatch.setattr("voicetraits.workers.pool.cores", lambda: 4)
     found = [workers_for(jobs, jobs_per_worker=10) for jobs in (0, 1, 19, 20, 39, 40, 1000)]
     assert found == [1, 1, 1, 2, 3, 4, 4]
 
@@ -141,7 +141,7 @@ def test_the_cores_are_those_that_this_process_may_use():
     if hasattr(os, "sched_setaffinity"):
         code = (
             "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-            "from voicetraits.parallel import cores; print(cores())"
+            "from voicetraits.workers.pool import cores; print(cores())"
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
         assert ran.stdout.strip() == b"1"

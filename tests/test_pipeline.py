@@ -410,9 +410,9 @@ class TestIsolatedRuns:
     @staticmethod
     def mark(project: Project, accent: str) -> None:
         """Have the stage `select` write this accent for every clip."""
-        path = project.folder / "src/voicetraits/corpus/selection.py"
+        path = project.folder / "src/voicetraits/selection/caps.py"
         marked = f'    return capped.assign(accent="{accent}")\n'
-        original = (ROOT / "src/voicetraits/corpus/selection.py").read_text(encoding="utf-8")
+        original = (ROOT / "src/voicetraits/selection/caps.py").read_text(encoding="utf-8")
         path.write_text(original.replace("    return capped\n", marked), encoding="utf-8")
 
     def test_the_code_that_runs_is_that_of_the_time_of_queueing(self, copied):
@@ -502,7 +502,7 @@ class TestShow:
 
     def test_plots_open_without_a_network_and_leave_git_clean(self, copied):
         # As the Makefile sets it up.
-        copied.run("python", "-m", "voicetraits.plots_page", ".dvc/plots/page.html")
+        copied.run("python", "-m", "voicetraits.plots.page", ".dvc/plots/page.html")
         copied.run("dvc", "config", "--local", "plots.html_template", "plots/page.html")
         address = copied.run("dvc", "plots", "show").stdout.strip()
         assert address.startswith("file://")

@@ -18,12 +18,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from stages import explore
-from voicetraits.convert import convert
-from voicetraits.corpus.rows import CLIP_COLUMNS
-from voicetraits.corpus.table import write_clips
+from voicetraits.audio.convert import convert
+from voicetraits.corpus.clips import CLIP_COLUMNS, write_clips
 from voicetraits.params import Clip
-from voicetraits.plots import count_plots, example_clip, language_summary, message, save
-from voicetraits.results_plot import results
+from voicetraits.plots.clip import example_clip
+from voicetraits.plots.counts import count_plots
+from voicetraits.plots.results import results
+from voicetraits.plots.style import message, save
+from voicetraits.plots.undersampling import language_summary
 
 SPEAKERS = ("5f0c", "6a1d", "7b2e", "8c3f")
 
@@ -295,7 +297,7 @@ def test_the_bytes_depend_on_the_data_alone_and_are_few(draw, tmp_path: Path) ->
 def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
     code = (
         "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
-        "from voicetraits.plots import message, save\n"
+        "from voicetraits.plots.style import message, save\n"
         "save(message('no example'), sys.argv[1])\n"
         "assert matplotlib.rcParams.copy() == before\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from conftest import ROOT, audio_file, folder_bytes, tone
 
-from voicetraits import resume
-from voicetraits.convert import convert
+from voicetraits.audio.convert import convert
 from voicetraits.features.extract import extract
-from voicetraits.files import DiskFullError
 from voicetraits.params import Clip
-from voicetraits.shards import INDEX
+from voicetraits.storage import resume
+from voicetraits.storage.files import DiskFullError
+from voicetraits.storage.shards import INDEX
 
 CLIP = Clip(sample_rate=8000, seconds=0.5)
 NAMES = [f"clip_{number:02}.wav" for number in range(14)]
@@ -32,7 +32,7 @@ TABLE = pd.DataFrame(
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     """Four clips to a shard: 3 + 4 + 4 + 2 of them can be read."""
-    monkeypatch.setattr("voicetraits.convert.SHARD_CLIPS", 4)
+    monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 4)
 
 
 def converted(out: Path, *, clip: Clip = CLIP, files=FILES) -> dict[str, bytes]:
@@ -63,8 +63,8 @@ def killed(code: str) -> None:
 
 KILLED_CONVERT = """
 import pathlib, time, test_resume as t
-import voicetraits.convert
-voicetraits.convert.SHARD_CLIPS = 4
+import voicetraits.audio.convert
+voicetraits.audio.convert.SHARD_CLIPS = 4
 def slow():
     yield from t.FILES[:9]
     print("ready", flush=True)
@@ -220,7 +220,7 @@ def test_a_full_disk_keeps_the_complete_shards(tmp_path, monkeypatch, capfd):
     files = out.with_name(".es.partial") / "files"
     files.mkdir(parents=True)
     with monkeypatch.context() as patch:
-        patch.setattr("voicetraits.files.secrets.token_hex", lambda _: "token")
+        patch.setattr("voicetraits.storage.files.secrets.token_hex", lambda _: "token")
         (files / ".00001.tar.token.partial").symlink_to("/dev/full")
         expected = (
             r"00001\.tar: cannot be written, no space left .*; make room and run the same command "

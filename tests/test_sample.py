@@ -19,7 +19,8 @@ import soundfile
 from voicetraits.params import Sample
 from voicetraits.sample.archive import RELEASE, SampleReport, write_sample
 from voicetraits.sample.espeak import EspeakError, prepare_data, synthesise
-from voicetraits.sample.speakers import ACCENTS, SampleError, draw_speakers, read_sentences
+from voicetraits.sample.speakers import SampleError, draw_speakers, read_sentences
+from voicetraits.sample.voices import ACCENTS
 
 REPOSITORY = Path(__file__).parents[1]
 LABELLED = {"female_feminine", "male_masculine"}

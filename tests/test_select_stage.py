@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from stages import _run, select
+from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.layout import CorpusError
-from voicetraits.corpus.table import read_clips
 from voicetraits.params import ParamsError
 
 REPOSITORY = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicetraits.corpus.selection import cap_clips, missing_label, selection_counts
+from voicetraits.selection.caps import cap_clips, missing_label, selection_counts
 
 # Speaker, and why the clip is excluded already.
 ROWS = st.lists(

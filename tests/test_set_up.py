@@ -37,7 +37,7 @@ case "$*" in
 '''exec' \"$0\" \"dvc\" \"\$@\"
 ' '''" > "${0%/*}/dvc"
         chmod +x "${0%/*}/dvc" ;;
-    "-m voicetraits.plots_page"*) note page; touch "$3" ;;
+    "-m voicetraits.plots.page"*) note page; touch "$3" ;;
     "dvc config --local --unset"*) grep -v "$5" .dvc/config.local > new; mv new .dvc/config.local ;;
     "dvc config --local"*) echo "$4 = $5" >> .dvc/config.local ;;
     "dvc --version") echo 3 ;;

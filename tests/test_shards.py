@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from conftest import folder_bytes
 
-from voicetraits.files import DiskFullError
-from voicetraits.shards import (
+from voicetraits.storage.files import DiskFullError
+from voicetraits.storage.shards import (
     read_wavs,
     shard_name,
     write_array,
@@ -74,7 +74,7 @@ def test_files_do_not_depend_on_when_or_by_whom_they_were_written(tmp_path, monk
     ],
 )
 def test_a_full_disk_is_told_whatever_is_written(tmp_path, monkeypatch, write, content):
-    monkeypatch.setattr("voicetraits.files.secrets.token_hex", lambda _: "token")
+    monkeypatch.setattr("voicetraits.storage.files.secrets.token_hex", lambda _: "token")
     for name in (".out.partial", ".out.token.partial"):
         (tmp_path / name).symlink_to("/dev/full")
     with pytest.raises(DiskFullError, match="out: cannot be written, no space left"):

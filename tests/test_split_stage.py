@@ -11,9 +11,9 @@ import yaml
 from conftest import ROOT
 
 from stages import split
-from voicetraits.convert import INDEX_COLUMNS
-from voicetraits.dataset import SharedClipsError
-from voicetraits.shards import INDEX, write_table
+from voicetraits.audio.convert import INDEX_COLUMNS
+from voicetraits.dataset.split import SharedClipsError
+from voicetraits.storage.shards import INDEX, write_table
 
 COLUMNS = ["clip", "locale", "speaker", "gender", "shard", "row", "label", "part"]
 PARTS = ("training", "validation", "test")

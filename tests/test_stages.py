@@ -20,7 +20,7 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / "a copy" / name, ignore=ignored)
     copy = tmp_path / "a copy"
     (copy / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    for module in ("corpus/open.py", "cells.py"):
+    for module in ("corpus/open.py", "report/models.py"):
         path = copy / "src" / "voicetraits" / module
         text = path.read_text(encoding="utf-8")
         future = "from __future__ import annotations\n"
@@ -45,7 +45,7 @@ def test_a_stage_takes_the_library_from_beside_it(copy):
 
 WORKERS = """
 from stages import select
-from voicetraits.parallel import map_in_pool, map_ordered
+from voicetraits.workers.pool import map_in_pool, map_ordered
 from where import place
 print({*map_in_pool(place, [1, 2], workers=2), *map_ordered(place, [1, 2], workers=2)})
 """

@@ -14,21 +14,15 @@ from conftest import ROOT, replace_training, split_and_arrays
 from sklearn.metrics import balanced_accuracy_score
 
 from stages.summarise import write_json
-from voicetraits import summary
-from voicetraits.cell import run_cell
-from voicetraits.cells import (
-    LIVE,
-    PREDICTIONS,
-    SIDECAR,
-    Predictions,
-    declared_cells,
-    read_predictions,
-)
 from voicetraits.errors import InputError
-from voicetraits.evaluation import balanced_accuracy_interval
-from voicetraits.plots import language_summary
-from voicetraits.results_plot import results
+from voicetraits.evaluation.intervals import balanced_accuracy_interval
+from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SIDECAR
+from voicetraits.plots.results import results
+from voicetraits.plots.undersampling import language_summary
+from voicetraits.report import tables as summary
+from voicetraits.report.models import Predictions, declared_cells, read_predictions
 from voicetraits.tasks import GENDER, language
+from voicetraits.training.run import run_cell
 
 LOCALES = ["es", "en"]
 SPEAKERS = {

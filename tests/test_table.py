@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from voicetraits.corpus.clips import CLIP_COLUMNS, read_clips, write_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
-from voicetraits.corpus.rows import CLIP_COLUMNS, read_durations, speaker_hash
-from voicetraits.corpus.selection import cap_clips, selection_counts
-from voicetraits.corpus.table import read_clip_table, read_clips, read_validated, write_clips
+from voicetraits.selection.caps import cap_clips, selection_counts
+from voicetraits.selection.clip_table import read_clip_table, read_validated
+from voicetraits.selection.rows import read_durations, speaker_hash
 
 # Columns of validated.tsv by the versions of Common Voice that brought them.
 HEADERS = {
@@ -258,7 +259,7 @@ class TestReadValidated:
         assert table["excluded"].tolist() == ["no speaker id", ""]
 
     def test_the_rows_stay_in_the_order_of_the_file_across_batches(self, monkeypatch):
-        monkeypatch.setattr("voicetraits.corpus.rows._ROWS_AT_ONCE", 3)
+        monkeypatch.setattr("voicetraits.selection.rows._ROWS_AT_ONCE", 3)
         names = [f"{n}.mp3" for n in (5, 3, 9, 1, 7, 0, 2)]
         assert validated(tsv(*map(row, names)))["clip"].tolist() == names
 

@@ -13,7 +13,7 @@ import vl_convert
 from dvc_render import VegaRenderer
 from dvc_render.html import HTML
 
-from voicetraits.plots_page import main, plots_page
+from voicetraits.plots.page import main, plots_page
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
 CELLS = [(locale, kind) for locale in ("es", "en") for kind in ("features", "spectrogram")]

@@ -17,25 +17,21 @@ import pandas as pd
 import pytest
 from conftest import ROOT, folder_bytes
 
-from voicetraits.cnn.backend import keras  # isort: skip  (sets JAX up)
+from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 import jax
 
-from voicetraits.arrays import Chosen, StoredClips
-from voicetraits.cnn.epochs import LogEpochs
-from voicetraits.cnn.models import GlorotUniform, HalvingPool, build_model
-from voicetraits.cnn.training import (
-    Batches,
-    balanced_weights,
-    devices_for,
-    fit,
-    predict,
-    targets,
-)
-from voicetraits.dataset import TEST, TRAINING, VALIDATION, Part, Scaled, Scaler
+from voicetraits.dataset.arrays import Chosen, StoredClips
+from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, Part
+from voicetraits.dataset.scaling import Scaled, Scaler
 from voicetraits.errors import NotFiniteError
+from voicetraits.networks.layers import GlorotUniform, HalvingPool
+from voicetraits.networks.original import build_model
 from voicetraits.params import Train
-from voicetraits.shards import shard_name, write_array
+from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.tasks import GENDER, language
+from voicetraits.training.batches import Batches, devices_for
+from voicetraits.training.epochs import LogEpochs
+from voicetraits.training.fit import balanced_weights, fit, predict, targets
 
 LANGUAGE = language(["es", "en", "fr", "de"])
 FRAMES = 16  # the fewest that four poolings leave something of
@@ -366,7 +362,7 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
 from test_training import GENDER, PARTS, SHORT, TEST, fit, jax, np, predict, separable
-from voicetraits.cnn.models import HalvingPool
+from voicetraits.networks.layers import HalvingPool
 from voicetraits.errors import InputError
 
 jax.config.update("jax_num_cpu_devices", 4)  # simulated
@@ -496,7 +492,7 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
     tmp_path, monkeypatch
 ):
     network = Recorder()
-    monkeypatch.setattr("voicetraits.cnn.training.build_model", lambda *_, **__: network)
+    monkeypatch.setattr("voicetraits.training.fit.build_model", lambda *_, **__: network)
     fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
     given = PARTS[TRAINING].inputs
     first, second = network.epochs
@@ -511,7 +507,7 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
 
 def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, monkeypatch):
     network = Recorder()
-    monkeypatch.setattr("voicetraits.cnn.training.build_model", lambda *_, **__: network)
+    monkeypatch.setattr("voicetraits.training.fit.build_model", lambda *_, **__: network)
     fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
     rate = keras.optimizers.schedules.deserialize(
         network.options["optimizer"].get_config()["learning_rate"]
@@ -564,7 +560,7 @@ def test_a_validation_loss_that_is_no_number_ends_the_training(tmp_path):
 def test_weights_that_are_no_numbers_are_no_result(tmp_path, monkeypatch):
     network = Recorder()
     network.get_weights = lambda: [np.ones(3), np.array([1, np.nan])]
-    monkeypatch.setattr("voicetraits.cnn.training.build_model", lambda *_, **__: network)
+    monkeypatch.setattr("voicetraits.training.fit.build_model", lambda *_, **__: network)
     with pytest.raises(NotFiniteError, match="weights are not finite"):
         fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
 

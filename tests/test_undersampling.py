@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.under_sampling import OneSidedSelection
 
-from voicetraits.dataset import PARTS, TEST, TRAINING, VALIDATION
+from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION
+from voicetraits.dataset.undersampling import choose, undersample
 from voicetraits.params import Protocol
 from voicetraits.tasks import GENDER, language
-from voicetraits.undersampling import choose, undersample
 
 LANGUAGE = language(["de", "en", "es"])
 HONEST = Protocol(split_by="speaker", undersample="training", scale="training")

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from voicetraits.cells import MODELS, WITHOUT_FIGURES, Cell, declared_cells
-from voicetraits.download import download, next_command, parse_wanted
+from voicetraits.download.arguments import next_command, parse_wanted
+from voicetraits.download.fetch import download
 from voicetraits.errors import InputError
-from voicetraits.evaluation import too_few_speakers
+from voicetraits.evaluation.intervals import too_few_speakers
 from voicetraits.output import printable_output
 from voicetraits.params import load_params
+from voicetraits.report.models import MODELS, WITHOUT_FIGURES, Cell, declared_cells
 
 _HEADER = """\
 | task | locale | representation | CNN balanced accuracy (95 % interval) | CNN ROC AUC or macro F1 \
 | logistic regression balanced accuracy | majority class balanced accuracy |
 |---|---|---|---|---|---|---|"""
-
 
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from voicetraits.cli import main; main()"
 

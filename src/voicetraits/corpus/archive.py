@@ -9,7 +9,6 @@ the reading of no clip.
 from __future__ import annotations
 
 import sys
-import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -35,18 +34,10 @@ from voicetraits.corpus.layout import (
 )
 from voicetraits.corpus.names import WantedClips
 from voicetraits.corpus.streams import clear_errors, decompressed, refuse_others
-from voicetraits.files import clear_when_full
+from voicetraits.corpus.tar import open_tar
 from voicetraits.progress import open_with_progress
+from voicetraits.storage.files import clear_when_full
 
-# tarfile reads long names and extended headers into memory, whatever size they claim.
-_LARGEST_HEADER = 2**20  # bytes
-_HEADER_TYPES = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
 _COPIED_AT_ONCE = 2**20  # bytes
 
 
@@ -203,7 +194,7 @@ class ArchiveCorpus:
     def _files(self) -> Iterator[_File]:
         """One pass over the archive: its clips and tables, safely named."""
         self.skipped, self.roots = Counter(), Roots(self.path)
-        with self._bytes() as stream, _open_tar(stream) as tar:
+        with self._bytes() as stream, open_tar(stream) as tar:
             while (member := tar.next()) is not None:
                 # tarfile would keep every header: gigabytes for English.
                 tar.members = []  # type: ignore[attr-defined]
@@ -241,29 +232,3 @@ def _all_seen(needed: Collection[str], found: Collection[str]) -> bool:
     if SPONTANEOUS in found:
         return REPORTED in found
     return all(name in found for name in needed)
-
-
-class _StrictHeader(tarfile.TarInfo):
-    """A header that tells a broken archive from a finished one.
-
-    tarfile stops without a word at a header that is broken or missing; only the block of zeros
-    that ends every archive is an end here.
-    """
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _StrictHeader:
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise
-            raise tarfile.ReadError(str(error)) from error
-        if header.type in _HEADER_TYPES and header.size > _LARGEST_HEADER:
-            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
-        return header
-
-
-def _open_tar(stream: IO[bytes]) -> tarfile.TarFile:
-    return tarfile.open(
-        fileobj=stream, mode="r|", bufsize=2**17, tarinfo=_StrictHeader, encoding="utf-8"
-    )

@@ -1,1 +1,1 @@
-"""The two representations of a clip: short-term features and the log-mel spectrogram."""
+"""The representations of a clip: short-term features and the log-mel spectrogram."""

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from voicetraits.audio import read_wav
-from voicetraits.features.short_term import reference_features, short_term_features
+from voicetraits.audio.wav import read_wav
+from voicetraits.features.short_term import short_term_features
 from voicetraits.features.spectrogram import log_mel
-from voicetraits.parallel import workers_for
+from voicetraits.features.tables import reference_features
 from voicetraits.params import Engine, Representation
-from voicetraits.resume import map_shards, resumable_folder
-from voicetraits.shards import INDEX, read_wavs, shard_name, write_array
+from voicetraits.storage.resume import map_shards, resumable_folder
+from voicetraits.storage.shards import INDEX, read_wavs, shard_name, write_array
+from voicetraits.workers.pool import workers_for
 
 
 class _Method(NamedTuple):

@@ -12,14 +12,11 @@ Source: Giannakopoulos, pyAudioAnalysis, PLoS ONE 10(12), 2015.
 from __future__ import annotations
 
 import sys
-from functools import cache
-from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 
 from voicetraits.features.signal import checked_signal
-from voicetraits.imports import without
+from voicetraits.features.tables import Tables, tables_for
 
 FEATURE_NAMES = (
     *("zcr", "energy", "energy_entropy"),
@@ -29,12 +26,17 @@ FEATURE_NAMES = (
     *(f"chroma_{number}" for number in range(1, 13)),
     "chroma_std",
 )
+
+
 FEATURE_NAMES += tuple(f"delta {name}" for name in FEATURE_NAMES)
+
+
 FEATURES = len(FEATURE_NAMES)
 
 # pyAudioAnalysis adds it to sums that it divides by or takes logarithms of. It is not negligible:
 # the cepstrum of silence is the logarithm of this number.
 _EPS = sys.float_info.epsilon
+
 # Parts of a frame, and of a spectrum, whose energies the entropies compare.
 _BLOCKS = 10
 
@@ -59,7 +61,7 @@ def short_term_features(
             not numbers, or if pyAudioAnalysis has no filters for the rate and window.
     """
     signal = checked_signal(signal, sample_rate, window=window, hop=hop)
-    tables = _tables(sample_rate, window)
+    tables = tables_for(sample_rate, window)
     frames = _frames(_normalised(signal), window=window, hop=hop)
     energy = np.vecdot(frames, frames)
     magnitude = _magnitude(frames)
@@ -84,86 +86,6 @@ def short_term_features(
     features[34:, 0] = 0
     np.subtract(features[:34, 1:], features[:34, :-1], out=features[34:, 1:])
     return features
-
-
-def reference_features(
-    signal: np.ndarray, sample_rate: int, *, window: int, hop: int
-) -> np.ndarray:
-    """The same through pyAudioAnalysis's own loop, which the fast version is measured against.
-
-    Arguments, result and errors are those of `short_term_features`.
-    """
-    signal = checked_signal(signal, sample_rate, window=window, hop=hop)
-    _tables(sample_rate, window)  # for its errors
-    features, _ = _reference().feature_extraction(signal, sample_rate, window, hop)
-    return features
-
-
-def _reference() -> ModuleType:
-    """pyAudioAnalysis, without what costs more CPU to import than a thousand clips' features."""
-    with without("matplotlib", "matplotlib.pyplot", "scipy.signal"):
-        from pyAudioAnalysis import ShortTermFeatures
-    return ShortTermFeatures
-
-
-class _Tables(NamedTuple):
-    """What depends on the sample rate and the window alone."""
-
-    frequency: np.ndarray  # of each bin, as a share of half the sample rate
-    mel_bins: slice  # the bins that any mel filter weighs
-    mel: np.ndarray  # (mel bins, 40)
-    cosine: np.ndarray  # (40, 13), from natural logarithms to the cepstrum
-    chroma_bins: np.ndarray
-    chroma: np.ndarray  # (chroma bins, 12)
-
-
-@cache
-def _tables(sample_rate: int, window: int) -> _Tables:
-    from scipy.fft import dct
-
-    bins = window // 2
-    try:
-        # Quirk: told that the transform has half its length, the filters stand on the bins of
-        # half their frequencies: a filter for 1,000 Hz weighs what sounds at 500 Hz.
-        filters, _ = _reference().mfcc_filter_banks(sample_rate, bins)
-    except IndexError:
-        raise ValueError(
-            "the mel filters of pyAudioAnalysis reach 6,854 Hz and need a sample rate of at least "
-            f"that, got {sample_rate} Hz; raise clip.sample_rate"
-        ) from None
-    weighed = np.flatnonzero(filters.any(axis=0))
-    mel_bins = slice(weighed[0], weighed[-1] + 1) if len(weighed) else slice(0)
-    cosine = dct(np.eye(len(filters)), type=2, norm="ortho")[:, :13] / np.log(10)
-    return _Tables(
-        np.arange(1, bins + 1) / bins,
-        mel_bins,
-        np.ascontiguousarray(filters[:, mel_bins].T),
-        np.ascontiguousarray(cosine),
-        *_chroma_tables(sample_rate, window),
-    )
-
-
-def _chroma_tables(sample_rate: int, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which bins count for chroma, and the weight of each in the twelve classes."""
-    bins = window // 2
-    notes, bins_of_note = _reference().chroma_features_init(bins, sample_rate)
-    if bins == 1:  # Quirk: the chroma of a window of two or three samples is zero.
-        return np.empty(0, dtype=int), np.empty((0, 12))
-    if notes.max() >= bins:
-        raise ValueError(
-            f"a window of {window} samples is too short for the chroma of pyAudioAnalysis at "
-            f"{sample_rate} Hz; raise extract.window to {2 * (notes.max() + 1)} samples or more"
-        )
-    # Quirk: pyAudioAnalysis assigns the power of each bin to its note where it should add, so the
-    # last bin of a note stands for all. Notes below 27.5 Hz are negative and count from the end.
-    last_bin = np.full(bins, -1)
-    last_bin[notes] = np.arange(bins)
-    used = np.flatnonzero(last_bin >= 0)
-    weights = np.zeros((len(used), 12))
-    # Quirk: a note is divided by the number of bins, not of this note, but of the one at the bin
-    # whose number is this note's.
-    weights[np.arange(len(used)), used % 12] = 1 / bins_of_note[notes[used]]
-    return last_bin[used], weights
 
 
 def _normalised(signal: np.ndarray) -> np.ndarray:
@@ -277,13 +199,13 @@ def _first_bin_above(magnitude: np.ndarray) -> np.ndarray:
     return above.argmax(axis=1)
 
 
-def _cepstrum(magnitude: np.ndarray, tables: _Tables) -> np.ndarray:
+def _cepstrum(magnitude: np.ndarray, tables: Tables) -> np.ndarray:
     """Mel-frequency cepstral coefficients, shape (frames, 13)."""
     mel = magnitude[:, tables.mel_bins] @ tables.mel
     return np.log(mel + _EPS) @ tables.cosine
 
 
-def _chroma(magnitude: np.ndarray, power: np.ndarray, tables: _Tables) -> np.ndarray:
+def _chroma(magnitude: np.ndarray, power: np.ndarray, tables: Tables) -> np.ndarray:
     """Share of the power in each of the twelve pitch classes, shape (frames, 12); 0 for silence."""
     notes = magnitude[:, tables.chroma_bins]
     notes *= notes

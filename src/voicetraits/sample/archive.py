@@ -19,8 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicetraits.files import whole_file
-from voicetraits.parallel import map_in_pool
 from voicetraits.progress import progress
 from voicetraits.sample import espeak
 from voicetraits.sample.channel import duration, encode_mp3, record
@@ -31,6 +29,8 @@ from voicetraits.sample.speakers import (
     random_numbers,
     read_sentences,
 )
+from voicetraits.storage.files import whole_file
+from voicetraits.workers.pool import map_in_pool
 
 if TYPE_CHECKING:
     from voicetraits.params import Sample

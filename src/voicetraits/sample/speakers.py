@@ -19,53 +19,7 @@ from voicetraits.sample.channel import Channel, draw_channel
 
 if TYPE_CHECKING:
     from voicetraits.params import Sample
-
-_NORTH = (
-    "España: Norte peninsular (Asturias, Castilla y León, Cantabria, País Vasco, Navarra, Aragón, "
-    "La Rioja, Guadalajara, Cuenca)"
-)
-
-# Voices of espeak-ng by locale, each with an accent as Common Voice spells it. All lines of a
-# locale are equally likely.
-ACCENTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "es": (
-        ("es", _NORTH),
-        ("es", "España: Centro-Sur peninsular (Madrid, Toledo, Castilla-La Mancha)"),
-        ("es-419", "México"),
-        ("es-419", "Rioplatense: Argentina, Uruguay, este de Bolivia, Paraguay"),
-        (
-            "es-419",
-            "Andino-Pacífico: Colombia, Perú, Ecuador, oeste de Bolivia y Venezuela andina",
-        ),
-    ),
-    "en": (
-        ("en-us", "United States English"),
-        ("en-us", "United States English"),
-        ("en-us-nyc", "United States English"),
-        ("en", "England English"),
-        ("en-gb-x-rp", "England English"),
-        ("en-gb-x-gbclan", "England English"),
-        ("en-gb-x-gbcwmd", "England English"),
-        ("en-gb-scotland", "Scottish English"),
-        ("en-029", "West Indies and Bermuda (Bahamas, Bermuda, Jamaica, Trinidad)"),
-    ),
-    "fr": (
-        ("fr", "Français de France"),
-        ("fr", "Français de France"),
-        ("fr-be", "Français de Belgique"),
-        ("fr-ch", "Français de Suisse"),
-    ),
-    "de": (
-        ("de", "Deutschland Deutsch"),
-        ("de", "Deutschland Deutsch"),
-        ("de", "Nordrhein-Westfalen,Bundesdeutsch, Hochdeutsch,Deutschland Deutsch"),
-    ),
-}
-
-# Mean and standard deviation over speakers. They overlap a little, as those of people do:
-# gender can be learnt from them, and not by one threshold.
-_PITCH = {"male": (120.0, 20.0), "female": (200.0, 25.0)}  # F0 in Hz
-_FORMANTS = {"male": (1.0, 0.04), "female": (1.15, 0.045)}  # scale of all formants
+from voicetraits.sample.voices import ACCENTS, Voice, draw_voice
 
 # Ages with their shares, and the spelling of Common Voice.
 _AGES = {
@@ -77,67 +31,13 @@ _AGES = {
     "sixties": 0.07,
     "seventies": 0.03,
 }
+
 # Given in turn to the speakers who carry neither of the two large labels.
 _OTHER_GENDERS = ("", "do_not_wish_to_say", "", "non-binary", "transgender", "", "intersex")
 
 
 class SampleError(InputError):
     """The sample corpus cannot be made as asked; the message names the key and the remedy."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Voice:
-    """One speaker's voice.
-
-    Attributes:
-        base: Voice of espeak-ng that it varies, for example `es-419`.
-        accent: That voice as an accent of Common Voice.
-        f0: Middle of the pitch range, in Hz.
-        liveliness: Width of the pitch range, as a share of f0.
-        formants: Frequencies of formants 0 to 5 relative to espeak-ng's own.
-        strengths: Their strengths, likewise.
-        speed: Speaking rate relative to espeak-ng's own.
-        flutter, roughness, breath: In units of espeak-ng's voice files.
-        treble: Gain of the spectrum above 2.5 kHz relative to that of the lowest frequencies.
-    """
-
-    base: str
-    accent: str
-    f0: float
-    liveliness: float
-    formants: tuple[float, ...]
-    strengths: tuple[float, ...]
-    speed: float
-    flutter: int
-    roughness: int
-    breath: int
-    treble: float
-
-    def variant(self, name: str) -> str:
-        """The text of an espeak-ng variant file that speaks with this voice.
-
-        Source: espeak-ng, docs/voices.md. espeak-ng also scales the formants with the pitch, by
-        1 + (low - 82) / 328; that is divided out, so that pitch and formants are independent.
-        """
-        middle, top = round(255 * (1 + self.treble) / 2), round(255 * self.treble)
-        low = round(self.f0 * (1 - self.liveliness / 2))
-        high = round(self.f0 * (1 + self.liveliness / 2))
-        coupling = 1 + (low - 82) / 328
-        lines = [
-            "language variant",
-            f"name {name}",
-            f"pitch {low} {high}",
-            f"speed {round(100 * self.speed)}",
-            f"flutter {self.flutter}",
-            f"roughness {self.roughness}",
-            "breath " + " ".join([str(self.breath)] * 8),
-            f"tone 600 255 1200 {middle} 2500 {top}",
-        ]
-        for number, (scale, strength) in enumerate(zip(self.formants, self.strengths, strict=True)):
-            lines.append(
-                f"formant {number} {round(100 * scale / coupling)} {round(100 * strength)}"
-            )
-        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,30 +149,4 @@ def _draw_speaker(
         voice=voice,
         channel=draw_channel(rng),
         clips=clips,
-    )
-
-
-def draw_voice(rng: np.random.Generator, *, locale: str, female: bool) -> Voice:
-    """Draw one speaker's voice.
-
-    Args:
-        rng: Random numbers of this speaker.
-        locale: A key of ACCENTS.
-        female: Whether to draw from the distributions of female or of male voices.
-    """
-    kind = "female" if female else "male"
-    base, accent = ACCENTS[locale][rng.integers(len(ACCENTS[locale]))]
-    scale = rng.normal(*_FORMANTS[kind])
-    return Voice(
-        base=base,
-        accent=accent,
-        f0=float(np.clip(rng.normal(*_PITCH[kind]), 75, 280)),
-        liveliness=float(rng.uniform(0.25, 0.6)),
-        formants=tuple(float(scale * factor) for factor in rng.normal(1, 0.025, 6)),
-        strengths=tuple(float(factor) for factor in rng.uniform(0.75, 1.15, 6)),
-        speed=float(rng.uniform(0.75, 1.1)),
-        flutter=int(rng.integers(0, 7)),
-        roughness=int(rng.integers(0, 5)),
-        breath=int(rng.integers(0, 5)),
-        treble=float(rng.uniform(0.4, 0.9)),
     )

@@ -1,0 +1,1 @@
+"""From a recording to a WAV clip of one rate and length."""

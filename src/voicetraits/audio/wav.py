@@ -1,0 +1,71 @@
+"""One length for every clip, and WAV files in and out, by pydub."""
+
+from __future__ import annotations
+
+import io
+import wave
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicetraits.storage.files import whole_file
+
+
+@cache
+def segment_type() -> Any:
+    """Pydub's AudioSegment, told to use the ffmpeg that pip installed."""
+    import warnings
+
+    import imageio_ffmpeg
+
+    with warnings.catch_warnings():
+        # pydub warns when the machine has no ffmpeg of its own: ours is set below.
+        warnings.simplefilter("ignore")
+        from pydub import AudioSegment
+    AudioSegment.converter = imageio_ffmpeg.get_ffmpeg_exe()
+    return AudioSegment
+
+
+def fix_length(signal: np.ndarray, sample_rate: int, *, samples: int) -> Any:
+    """Bring a clip to one length: silence appended, or cut.
+
+    Args:
+        signal: Shape (n,), float in [-1, 1]; louder samples are clipped.
+        sample_rate: In Hz.
+        samples: Wanted length.
+
+    Returns:
+        A pydub AudioSegment: mono, 16 bit, exactly `samples` long.
+    """
+    audio_segment = segment_type()
+    pcm = np.clip(np.round(signal * 32768.0), -32768, 32767).astype("<i2")
+    segment = audio_segment(pcm.tobytes(), sample_width=2, frame_rate=sample_rate, channels=1)
+    missing = samples - len(pcm)
+    if missing > 0:
+        # pydub counts silence in whole milliseconds: one too many, then cut to the sample.
+        silence = audio_segment.silent(1000 * missing // sample_rate + 1, frame_rate=sample_rate)
+        segment = segment.append(silence, crossfade=0)
+    return segment.get_sample_slice(0, samples)
+
+
+def wav_bytes(segment: Any) -> bytes:
+    """An AudioSegment as a WAV file, 16-bit PCM."""
+    buffer = io.BytesIO()
+    segment.export(buffer, format="wav")
+    return buffer.getvalue()
+
+
+def read_wav(data: bytes) -> tuple[np.ndarray, int]:
+    """Samples (n,), int16, and sample rate in Hz of a mono 16-bit WAV file."""
+    # Not by libsndfile, which takes longer to open a file than this takes to read it.
+    with wave.open(io.BytesIO(data)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        return samples, file.getframerate()
+
+
+def write_wav(path: Path, signal: np.ndarray, sample_rate: int) -> None:
+    """Write a mono signal, float in [-1, 1], as a 16-bit WAV file at its own length."""
+    with whole_file(path) as partial:
+        partial.write_bytes(wav_bytes(fix_length(signal, sample_rate, samples=len(signal))))

@@ -1,1 +1,0 @@
-"""The CNNs and their training, in Keras on JAX."""

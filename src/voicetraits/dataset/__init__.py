@@ -1,0 +1,1 @@
+"""From clips to parts: split, undersampled, scaled."""

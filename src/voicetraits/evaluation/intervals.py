@@ -1,0 +1,79 @@
+"""How sure a figure is: its interval, and the speakers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from voicetraits.tasks import Task
+
+# Test speakers of each class that a cell needs for its figures to say something: of fewer, each
+# moves the recall by more than ten points.
+ENOUGH_SPEAKERS = 10
+
+
+def balanced_accuracy_interval(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    speakers: np.ndarray,
+    task: Task,
+    *,
+    seed: int,
+    draws: int = 2000,
+) -> tuple[float, float]:
+    """95 % interval of the balanced accuracy, by bootstrap over speakers within each class.
+
+    Clips of one speaker stand or fall together, so the speaker is what is drawn, not the clip.
+
+    Args:
+        labels: Class numbers, shape (clips,).
+        predicted: Predicted class numbers, shape (clips,).
+        speakers: Speaker of each clip, shape (clips,).
+        task: The task, for its classes.
+        seed: Of the draws.
+        draws: Bootstrap samples.
+
+    Returns:
+        Lower and upper end, rounded to 4 digits.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    rng = np.random.default_rng(seed)
+    recalls = []
+    for label in range(len(task.classes)):
+        here = labels == label
+        _, speaker = np.unique(speakers[here], return_inverse=True)
+        clips = np.bincount(speaker)
+        right = np.bincount(speaker, weights=predicted[here] == label)
+        drawn = rng.integers(len(clips), size=(draws, len(clips)))
+        recalls.append(right[drawn].sum(axis=1) / clips[drawn].sum(axis=1))
+    low, high = np.percentile(np.mean(recalls, axis=0), [2.5, 97.5])
+    return round(float(low), 4), round(float(high), 4)
+
+
+def speakers_by_class(labels: np.ndarray, speakers: np.ndarray, task: Task) -> dict[str, int]:
+    """Number of speakers with a clip of each class.
+
+    Args:
+        labels: Class numbers, shape (clips,).
+        speakers: Speaker of each clip, shape (clips,).
+        task: The task, for its classes.
+    """
+    return {
+        name: len(np.unique(speakers[labels == number])) for number, name in enumerate(task.classes)
+    }
+
+
+def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
+    """Which class has fewer test speakers than ENOUGH_SPEAKERS; empty where none has.
+
+    Args:
+        counts: From `speakers_by_class`.
+        task: The task.
+    """
+    name = min(counts, key=lambda name: counts[name])
+    if counts[name] >= ENOUGH_SPEAKERS:
+        return ""
+    which = f"labelled {name}" if task.binary else f"of {name}"
+    return f"{counts[name]} test speakers {which}: too few to tell"

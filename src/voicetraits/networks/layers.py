@@ -1,0 +1,47 @@
+"""What networks are built of: pooling, and how kernels begin."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from voicetraits.networks.backend import keras
+
+
+class HalvingPool(keras.layers.Layer):
+    """2x2 max pooling by slicing: MaxPooling2D's values at half the cost of its gradient on JAX.
+
+    (clips, rows, columns, channels) -> (clips, rows // 2, columns // 2, channels).
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Take the larger of neighbouring rows, then of neighbouring columns."""
+        rows, columns = inputs.shape[1] // 2 * 2, inputs.shape[2] // 2 * 2
+        halved = keras.ops.maximum(inputs[:, 0:rows:2], inputs[:, 1:rows:2])
+        return keras.ops.maximum(halved[:, :, 0:columns:2], halved[:, :, 1:columns:2])
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Half the rows and columns, rounded down."""
+        clips, rows, columns, channels = input_shape
+        assert rows is not None and columns is not None
+        return clips, rows // 2, columns // 2, channels
+
+
+class GlorotUniform(keras.initializers.Initializer):
+    """Keras's default for kernels, drawn by NumPy.
+
+    JAX would compile a program of its own for every shape of kernel: seconds in every process.
+
+    Source: Glorot and Bengio, AISTATS 2010, equation 16.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None, **_: Any) -> np.ndarray:
+        """Draw the next kernel, (..., inputs, outputs)."""
+        cells = math.prod(shape[:-2])
+        bound = math.sqrt(6 / (cells * (shape[-2] + shape[-1])))
+        return self._rng.uniform(-bound, bound, shape).astype(dtype)

@@ -1,0 +1,1 @@
+"""What all models have left, as the tables that are shown and compared."""

@@ -1,0 +1,1 @@
+"""What the tables of a corpus say, and which of its clips are used."""

@@ -1,0 +1,1 @@
+"""A model trained and tested: batches, fit, baselines, predictions."""

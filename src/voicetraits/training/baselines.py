@@ -1,0 +1,58 @@
+"""The two baselines that every network is shown beside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voicetraits.dataset.arrays import Arrays, chunks
+
+
+def mean_and_deviation(arrays: Arrays) -> np.ndarray:
+    """What the linear baseline sees: mean and standard deviation of each row over the frames.
+
+    (clips, 68, frames) -> (clips, 136), float64.
+    """
+    rows = arrays.shape[1]
+    found = np.empty((len(arrays), 2 * rows))
+    for places, some in chunks(arrays):
+        cells = some.astype(np.float64)
+        found[places, :rows], found[places, rows:] = cells.mean(axis=2), cells.std(axis=2)
+    return found
+
+
+def linear_baseline(training: Arrays, labels: np.ndarray, test: Arrays, *, seed: int) -> np.ndarray:
+    """Logistic regression on the mean and standard deviation of every row.
+
+    Args:
+        training: Unscaled training clips, shape (clips, 68, frames).
+        labels: Their class numbers.
+        test: Unscaled test clips.
+        seed: Of the solver.
+
+    Returns:
+        Class probabilities of the test clips, shape (clips, classes).
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    # Scaled in place: nobody else looks at what mean_and_deviation returns.
+    scaler = StandardScaler(copy=False)
+    model = make_pipeline(scaler, LogisticRegression(max_iter=5000, random_state=seed))
+    model.fit(mean_and_deviation(training), labels)
+    return model.predict_proba(mean_and_deviation(test))
+
+
+def majority_baseline(labels: np.ndarray, clips: int, *, classes: int) -> np.ndarray:
+    """Class shares of the training part for every test clip, before any undersampling.
+
+    Args:
+        labels: Class numbers of all training clips.
+        clips: Number of test clips.
+        classes: Number of classes.
+
+    Returns:
+        Shape (clips, classes); the largest class wins everywhere.
+    """
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    return np.tile(shares, (clips, 1))

@@ -1,0 +1,96 @@
+"""Batches of clips, full ones only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
+import jax
+
+from voicetraits.dataset.arrays import Arrays
+from voicetraits.errors import InputError
+
+
+class Batches(keras.utils.PyDataset):
+    """Full batches only, because JAX compiles again for every new batch size.
+
+    Shuffled: each epoch draws a new order and leaves out the few clips that do not fill the last
+    batch; a set too small for `steps` batches is passed again, each time in a new order. Not
+    shuffled: one pass, and the last batch is filled up with clips of weight zero.
+
+    Args:
+        inputs: The clips, read batch by batch.
+        targets: Of every clip, in the same order.
+        weights: Of every clip.
+        batch_size: Clips in a batch; a smaller set that is shuffled has smaller batches.
+        steps: Batches of an epoch, at least, where shuffled.
+        shuffle_seed: Of the orders; none leaves the clips in theirs.
+        devices: What the number of clips in a batch is a multiple of.
+    """
+
+    def __init__(
+        self,
+        inputs: Arrays,
+        targets: np.ndarray,
+        weights: np.ndarray,
+        *,
+        batch_size: int,
+        steps: int = 1,
+        shuffle_seed: int | None = None,
+        devices: int = 1,
+    ) -> None:
+        super().__init__()
+        self._data = (inputs, targets, weights)
+        self._batch = batch_size
+        if shuffle_seed is not None:
+            whole = min(batch_size, len(inputs)) // devices * devices
+            self._batch = max(whole, devices)
+        self._steps = steps
+        self._rng = None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
+        self.on_epoch_end()
+        if shuffle_seed is None:
+            # Keras divides a loss by all places of its batches, those of weight zero included.
+            places = len(self) * batch_size
+            self._data = (inputs, targets, weights * (places / len(inputs)))
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        clips = len(self._data[0])
+        if self._rng is not None:
+            places = max(self._steps, clips // self._batch) * self._batch
+            passes = [self._rng.permutation(clips) for _ in range(-(-places // clips))]
+            self._order = np.concatenate(passes)[:places]
+        else:
+            self._order = np.arange(clips)
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self._order) // self._batch)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
+        """Inputs, targets and weights of one batch."""
+        chosen = self._order[number * self._batch : (number + 1) * self._batch]
+        fill = self._batch - len(chosen)
+        inputs, targets, weights = (part[chosen] for part in self._data)
+        if fill:
+            inputs, targets = (
+                np.concatenate([part, np.repeat(part[:1], fill, axis=0)])
+                for part in (inputs, targets)
+            )
+            weights = np.concatenate([weights, np.zeros(fill, weights.dtype)])
+        return inputs, targets, weights
+
+
+def devices_for(batch_size: int) -> int:
+    """Number of devices (GPUs, or the one CPU) that every batch is shared by.
+
+    Raises:
+        InputError: If they cannot have equal shares.
+    """
+    devices = jax.device_count()
+    if batch_size % devices:
+        raise InputError(
+            f"train.batch_size = {batch_size} cannot be shared equally by the {devices} devices "
+            f"that JAX finds: set it to a multiple of {devices}"
+        )
+    return devices

@@ -1,0 +1,146 @@
+"""Fit a CNN with early stopping, and write down every epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
+import jax
+
+from voicetraits.dataset.arrays import Arrays
+from voicetraits.dataset.parts import TRAINING, VALIDATION, Part
+from voicetraits.errors import NotFiniteError
+from voicetraits.networks.original import build_model
+from voicetraits.params import Train
+from voicetraits.tasks import Task
+from voicetraits.training.batches import Batches, devices_for
+from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
+
+
+def fit(
+    task: Task, parts: dict[str, Part], train: Train, *, seed: int, label: str, live_folder: Path
+) -> Any:
+    """Train a task's CNN and keep the weights of the best validation loss.
+
+    Validation clips are weighted so that every class counts the same, as in the undersampled
+    training part, without throwing any away.
+
+    Args:
+        task: The task.
+        parts: Training and validation clips.
+        train: Epochs, batch size, learning rate, warm-up and patience.
+        seed: Of initial weights and batch order.
+        label: What is trained, for the progress line.
+        live_folder: dvclive's folder; every epoch's loss and accuracy go there.
+
+    Returns:
+        The trained keras.Model.
+
+    Raises:
+        InputError: See `devices_for`.
+        NotFiniteError: If a loss or a weight is infinite or no number.
+    """
+    from dvclive import Live
+
+    devices = devices_for(train.batch_size)
+    batches = {
+        name: Batches(
+            part.inputs,
+            targets(part.labels, task),
+            balanced_weights(part.labels) if name == VALIDATION else np.ones(len(part.labels)),
+            batch_size=train.batch_size,
+            steps=train.steps,
+            shuffle_seed=seed if name == TRAINING else None,
+            devices=devices,
+        )
+        for name, part in parts.items()
+        if name in (TRAINING, VALIDATION)
+    }
+    # Layers are numbered through a process, and the numbers go into the weights file.
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    if devices > 1:
+        # A copy of the weights on each, and an equal share of every batch; `predict` needs it, too.
+        everything = keras.distribution.DataParallel(devices=jax.devices())
+        keras.distribution.set_distribution(everything)
+    model = build_model(task, frames=parts[TRAINING].inputs.shape[2], seed=seed)
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            _rise_and_fall(train.learning_rate, train.epochs * len(batches[TRAINING]))
+        ),
+        loss="binary_crossentropy" if task.binary else "categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+    )
+    early_stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss",
+        patience=train.patience,
+        start_from_epoch=train.warmup,
+        restore_best_weights=True,
+    )
+    with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
+        log = LogEpochs(live, label=label, epochs=train.epochs)
+        try:
+            model.fit(
+                batches[TRAINING],
+                validation_data=batches[VALIDATION],
+                epochs=train.epochs,
+                callbacks=[StopWhereNotFinite(), log, early_stopping],
+                verbose=0,
+                shuffle=False,
+            )
+        except NotFiniteError:
+            log.on_train_end()
+            raise
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise NotFiniteError("weights are not finite; a smaller train.learning_rate may help")
+    return model
+
+
+def _rise_and_fall(rate: float, steps: int) -> Any:
+    """A learning rate that rises over the first tenth of the steps, then falls to 0.
+
+    At a constant rate the validation loss leaps from epoch to epoch, and the best is luck; with
+    full steps from the first, before batch normalisation has settled, now and then a network
+    loses all of its units for good.
+
+    Source: Loshchilov and Hutter, SGDR, ICLR 2017 (the cosine); Goyal et al., arXiv 1706.02677
+    (the rise).
+    """
+    rise = steps // 10
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - rise, warmup_target=rate, warmup_steps=rise
+    )
+
+
+def targets(labels: np.ndarray, task: Task) -> np.ndarray:
+    """Class numbers as the network's targets: (clips, 1) for a sigmoid, else one-hot."""
+    if task.binary:
+        return labels[:, None].astype(np.float32)
+    return keras.utils.to_categorical(labels, len(task.classes))
+
+
+def balanced_weights(labels: np.ndarray) -> np.ndarray:
+    """Weights of mean 1 under which every class that is there counts the same."""
+    classes, counts = np.unique(labels, return_counts=True)
+    weight = dict(zip(classes, len(labels) / (len(classes) * counts), strict=True))
+    return np.array([weight[label] for label in labels])
+
+
+def predict(model: Any, inputs: Arrays, *, batch_size: int) -> np.ndarray:
+    """Class probabilities of scaled clips.
+
+    Args:
+        model: A trained CNN.
+        inputs: Shape (clips, 68, frames, 1).
+        batch_size: Clips at a time; every batch is filled up to it.
+
+    Returns:
+        Shape (clips, classes), float64; rows sum to one.
+    """
+    ones = np.ones(len(inputs))
+    batches = Batches(inputs, ones, ones, batch_size=batch_size)
+    outputs = model.predict(batches, verbose=0)[: len(inputs)].astype(np.float64)
+    return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs

@@ -1,0 +1,1 @@
+"""Processes: how many, where, and what each takes from its surroundings."""
