@@ -13,7 +13,7 @@ PYTHON ?= python3.11
 SHELL := /bin/bash
 # So that `python` and `dvc`, here and in dvc.yaml, are those of the environment. A link is
 # followed, because Python looks for its packages from the folder it is started in.
-export PATH := $(or $(shell cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR)/.venv/bin):$(PATH)
+export PATH := $(or $(shell CDPATH= cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR)/.venv/bin):$(PATH)
 # They name the packages of another Python.
 unexport PYTHONHOME PYTHONPATH
 

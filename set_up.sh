@@ -3,6 +3,7 @@
 #   bash set_up.sh python3.11
 # Whatever is in the way is said in one line, before pip takes its minutes.
 set -euo pipefail
+unset CDPATH # `cd` would look there first, and print where it went
 cd -P "$(dirname "$0")"
 here=$(pwd -P)
 wanted=${1:-python3.11}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages.check import check_corpus, check_folders
+from stages.check import check_corpus, check_folders, date_anew
 from voicetraits.errors import InputError
 from voicetraits.params import Params, ParamsError
 
@@ -125,6 +126,36 @@ def test_every_folder_above_a_result_is_looked_at(
         monkeypatch.chdir(tmp_path / str(number))
         with pytest.raises(InputError, match=f"^{parent} is a link"):
             check_folders()
+
+
+def test_git_sees_a_change_that_dvc_made_in_the_second_of_its_last_look(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        # As if the file were changed in that second, which no test can be sure to hit.
+        command = ["git", "-c", "core.trustctime=false", "-C", str(tmp_path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    params, second = tmp_path / "params.yaml", 1_700_000_000
+    git("init", "--quiet")
+    params.write_text("test: 0.3\n", encoding="utf-8")
+    os.utime(params, (second, second))
+    git("add", "params.yaml")
+    params.write_text("test: 1.4\n", encoding="utf-8")
+    os.utime(params, (second, second))
+    assert git("diff", "--name-only") == ""
+    date_anew(params)
+    assert git("diff", "--name-only") == "params.yaml\n"
+    git("restore", ".")
+    assert params.read_text(encoding="utf-8") == "test: 0.3\n"
+
+
+def test_a_file_changed_just_now_gets_the_date_of_another_second(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    for _ in range(3):
+        file.touch()
+        before = int(file.stat().st_mtime)
+        date_anew(file)
+        assert int(file.stat().st_mtime) != before
+    date_anew(tmp_path / "none")
 
 
 def test_a_python_without_the_packages_is_told_to_activate_the_environment() -> None:

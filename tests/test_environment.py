@@ -32,6 +32,17 @@ product = rng.normal(size=(50, 700)) @ rng.normal(size=(700, 50))
 content = b"".join(array.tobytes() for array in [*model.get_weights(), product, np.exp(product)])
 print(json.dumps([hashlib.sha256(content).hexdigest(), jax.device_count(), left]))
 """
+CLIP = """
+import stages
+import hashlib, os, sys
+import numpy as np
+from voicetraits.audio import decode, wav_bytes, fix_length
+
+rng = np.random.default_rng(0)
+wav = wav_bytes(fix_length(rng.uniform(-0.5, 0.5, size=44100), 44100, samples=44100))
+sound = decode(wav, name="a.wav", sample_rate=16000)
+print(hashlib.sha256(sound.signal.tobytes()).hexdigest(), os.environ.get("IMAGEIO_FFMPEG_EXE"))
+"""
 OF_OTHERS = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_MAX_EPOCHS": "0",
@@ -79,6 +90,18 @@ def expected() -> list[object]:
 
 def test_variables_of_other_projects_change_no_figure(expected):
     assert figures(**OF_OTHERS) == expected
+
+
+def test_variables_of_the_decoders_change_no_clip():
+    def clip(**variables: str) -> str:
+        command = [sys.executable, "-c", CLIP]
+        environment = {**os.environ, **variables}
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    others = {"SOXR_USE_SIMD": "0", "SOXR_LARGE_DFT_SIZE": "8", "SOXR_NOSMALLINTOPT": "1"}
+    assert clip(**others, IMAGEIO_FFMPEG_EXE="/no/such/ffmpeg") == clip()
 
 
 @pytest.mark.parametrize(

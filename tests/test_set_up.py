@@ -353,6 +353,40 @@ def test_what_is_set_for_another_python_does_not_reach_ours(clone):
     assert not set(names) & set(clone.pip_environment())
 
 
+@pytest.mark.parametrize("path", [".:{home}", "{home}"])
+def test_where_the_shell_looks_for_folders_leads_to_no_other_environment(ready, path):
+    own = ready.folder / ".venv" / "bin"
+    other = ready.base / "home" / ".venv" / "bin"
+    other.mkdir(parents=True)
+    for folder in (own, other):
+        for tool in ("ruff", "mypy"):
+            (folder / tool).write_text(f"#!/bin/bash\necho '{folder}'\n", encoding="utf-8")
+            (folder / tool).chmod(0o755)
+    said = subprocess.run(
+        ["make", "--no-print-directory", "--silent", "lint"],
+        cwd=ready.folder,
+        env={**ready.environment, "CDPATH": path.format(home=ready.base / "home")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    assert set(said.splitlines()) == {str(own)}
+
+
+def test_a_clone_has_the_line_ends_of_the_repository_whatever_git_is_told(tmp_path):
+    def git(*arguments):
+        subprocess.run(["git", "-c", "core.autocrlf=true", *arguments], cwd=tmp_path, check=True)
+
+    for file in (".gitattributes", "set_up.sh"):
+        shutil.copy(ROOT / file, tmp_path)
+    git("init", "--quiet")
+    git("add", ".")
+    (tmp_path / "set_up.sh").unlink()
+    git("checkout", "--quiet", "set_up.sh")
+    assert (tmp_path / "set_up.sh").read_bytes() == (ROOT / "set_up.sh").read_bytes()
+
+
 def test_where_no_temporary_folder_is_to_be_had_it_says_so(clone):
     line = clone.refused(STUB_NO_TEMPORARY="1", TMPDIR="/no/such/folder")
     assert line.startswith("error: no temporary folder can be written to (TMPDIR=/no/such/folder")

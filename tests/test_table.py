@@ -80,6 +80,12 @@ class TestReadValidated:
         with pytest.raises(CorpusError, match=rf"es: validated\.tsv: no column .*has {left}, age$"):
             validated(tsv(row(), columns=f"{left} age"))
 
+    def test_a_column_that_is_there_twice_is_an_error(self):
+        table = b"client_id\tpath\tgender\tage\tgender\na\tb.mp3\tmale\t\t\n"
+        with pytest.raises(CorpusError, match=r"has the column gender twice; keep one of each"):
+            validated(table)
+        assert len(validated(b"\tclient_id\tpath\t\n0\ta\tb.mp3\t\n")) == 1
+
     def test_an_empty_file_is_an_error_and_one_with_a_header_is_not(self):
         with pytest.raises(CorpusError, match="no column client_id, path; the header has nothing"):
             validated(b"")

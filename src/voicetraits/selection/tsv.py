@@ -47,7 +47,7 @@ class TsvReader:
             source: What to call the file in an error.
 
         Raises:
-            CorpusError: If it is no text, or lacks a required column.
+            CorpusError: If it is no text, lacks a required column, or has one column twice.
         """
         self._source = source
         self._lines = _lines(_utf8(table_chunks(file, source)))
@@ -74,6 +74,12 @@ class TsvReader:
             raise CorpusError(
                 f"{self._source}: no column {', '.join(missing)}; "
                 f"the header has {_names(columns)}{_hint(header, missing)}"
+            )
+        twice = {name for name in columns if name and columns.count(name) > 1}
+        if twice:
+            raise CorpusError(
+                f"{self._source}: has the column {_names(sorted(twice))} twice; keep one of each, "
+                "so that it is clear which is used"
             )
         return columns, quoted
 

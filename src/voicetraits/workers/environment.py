@@ -16,7 +16,7 @@ from pathlib import Path
 
 # Read by these libraries, which have too many of them to name: all but those that say where memory
 # and compiled programs go.
-_FOREIGN = ("JAX_", "KERAS_", "NPY_", "PANDAS_", "SCIPY_", "SKLEARN_", "XLA_")
+_FOREIGN = ("JAX_", "KERAS_", "NPY_", "PANDAS_", "SCIPY_", "SKLEARN_", "SOXR_", "XLA_")
 _HARMLESS = (
     "JAX_COMPILATION_CACHE",
     "JAX_ENABLE_COMPILATION_CACHE",
@@ -49,6 +49,8 @@ def pin_environment() -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN) and not name.startswith(_HARMLESS):
             del os.environ[name]
+    # Another ffmpeg decodes otherwise, or not at all.
+    os.environ.pop("IMAGEIO_FFMPEG_EXE", None)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     os.environ.update(_AVX2 if _has_avx2() else {"XLA_FLAGS": _XLA_FLAGS})
     # In what is no folder, there is no keras.json, and none is written.
