@@ -9,7 +9,13 @@ from voicetraits.corpus.clips import write_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
 from voicetraits.params import load_params
-from voicetraits.selection.caps import cap_clips, missing_label, selection_counts, why_useless
+from voicetraits.selection.caps import (
+    cap_clips,
+    many_damaged,
+    missing_label,
+    selection_counts,
+    why_useless,
+)
 from voicetraits.selection.clip_table import CONTRADICTORY, read_clip_table
 
 
@@ -29,6 +35,8 @@ def main(locale: str) -> None:
         raise CorpusError(f"{corpus.path}: {reason}")
     write_clips(table, Path("data/clips", f"{locale}.parquet"))
 
+    if damage := many_damaged(counts):
+        print(f"{locale}: warning: {damage}")
     rows, selected = counts.pop("rows"), counts.pop("selected")
     line = [f"{locale}: {rows:,} rows", f"{selected:,} selected"]
     print(", ".join(line + [f"{count:,} {reason}" for reason, count in counts.items()]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicetraits.selection.caps import cap_clips, missing_label, selection_counts
+from voicetraits.selection.caps import cap_clips, many_damaged, missing_label, selection_counts
 
 # Speaker, and why the clip is excluded already.
 ROWS = st.lists(
@@ -136,3 +136,14 @@ def test_of_common_voices_splits_only_the_training_part_is_capped():
     for caps in ({"per_speaker": 3, "per_locale": 100}, {"per_speaker": 100, "per_locale": 3}):
         kept = selected(cap_clips(table, seed=1, **caps))["part"].value_counts()
         assert kept.to_dict() == {"training": 3, "validation": 8, "test": 8}
+
+
+def test_many_damaged_rows_are_told_with_the_remedy():
+    counts = {"rows": 30, "selected": 9, "broken row": 21}
+    assert "21 of 30 rows" in many_damaged(counts)
+    assert "encoding other than UTF-8" in many_damaged(counts)
+
+
+def test_a_few_damaged_rows_are_as_in_any_release():
+    assert many_damaged({"rows": 1000, "selected": 996, "broken row": 4}) == ""
+    assert many_damaged({"rows": 0, "selected": 0}) == ""

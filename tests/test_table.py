@@ -132,6 +132,8 @@ class TestReadValidated:
             ("", ""),
             ("NaN", ""),
             ("nan", ""),
+            ("None", ""),
+            ("<NA>", ""),
         ],
     )
     def test_every_spelling_of_gender_becomes_one_of_four(self, spelling, label):

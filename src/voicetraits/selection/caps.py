@@ -18,6 +18,9 @@ _DAMAGES = {
     "conflicting rows": "the table lists each clip for several speakers; is it made of two?",
 }
 _DAMAGED = 0.9  # share of the rows
+# So many rows, and such a share of them, no release has of any damage.
+_MANY_ROWS = 10
+_MANY = 0.05
 _REMEDIES = {
     "not in Common Voice's splits": "set corpus.splits to ours in params.yaml",
     "in two of Common Voice's splits": "set corpus.splits to ours in params.yaml",
@@ -85,6 +88,18 @@ def why_useless(counts: dict[str, int]) -> str:
     worst = max(reasons, key=lambda reason: counts[reason])
     remedy = _DAMAGES.get(worst) or _REMEDIES.get(worst, "look into the table")
     return f"{selected:,} of {rows:,} rows can be used ({told}); {remedy}"
+
+
+def many_damaged(counts: dict[str, int]) -> str:
+    """What a usable table seems to suffer from, and the remedy; empty where it does not.
+
+    Args:
+        counts: What `selection_counts` gave.
+    """
+    for reason, remedy in _DAMAGES.items():
+        if counts.get(reason, 0) >= max(_MANY_ROWS, _MANY * counts["rows"]):
+            return f"{counts[reason]:,} of {counts['rows']:,} rows are excluded: {reason}; {remedy}"
+    return ""
 
 
 def missing_label(table: pd.DataFrame) -> str:

@@ -34,6 +34,8 @@ _BETWEEN_ACCENTS = re.compile(r"[,|](?![^(]*\))")
 _SPEAKER_SALT = "voicetraits/speaker/"
 _ROWS_AT_ONCE = 50_000
 
+# What programs that have saved a table again put where there was nothing.
+_NO_VALUE = {"nan", "none", "null", "<na>", "n/a"}
 # A tag of Spontaneous Speech: its check of the sound found another language.
 _WRONG_LANGUAGE = "dataset-language-audio-mismatch"
 
@@ -176,7 +178,7 @@ def _clip_row(row: dict[str, str] | None, path_column: str) -> dict[str, str | f
 def _known(value: str) -> str:
     """The value without blanks around it; "" for what stands for no value."""
     value = value.strip()
-    return "" if value.lower() == "nan" else value
+    return "" if value.lower() in _NO_VALUE else value
 
 
 def _seconds(milliseconds: str) -> float:
