@@ -17,8 +17,8 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks._measure import OURS, alternate, compare, cpu_seconds, report
+from benchmarks._reference import reference_features
 from voicetraits.features.short_term import short_term_features
-from voicetraits.features.tables import reference_features
 from voicetraits.workers.memory import keep_freed_memory
 
 SAMPLE_RATE = 16000

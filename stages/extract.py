@@ -14,7 +14,6 @@ def main(locale: str, representation: str) -> None:
     clips = extract(
         Path("data/wav", locale),
         cast(Representation, representation),
-        engine=params.extract.engine,
         window=params.window,
         hop=params.hop,
         out=Path("data", representation, locale),

@@ -35,7 +35,7 @@ def run(edited_params, tmp_path):
     """A function that runs a cell on so many speakers; returns its line, split table and parts."""
     unchanged = edited_params(
         clip={"sample_rate": 16000, "seconds": 3.4},
-        extract={"window": 0.05, "frames": 68, "engine": "fast"},
+        extract={"window": 0.05, "frames": 68},
         split={"test": 0.3, "validation": 0.2, "min_speakers": 4},
         protocol={"split_by": "speaker", "undersample": "training", "scale": "training"},
     )
@@ -83,7 +83,7 @@ def test_the_sidecar_says_what_a_model_needs_to_be_built_again(run, tmp_path, wi
     assert sidecar["task"]["name"] == "gender"
     assert sidecar["task"]["classes"] == ["male", "female"]
     assert sidecar["clip"] == {"sample_rate": 16000, "seconds": 3.4}
-    assert sidecar["extract"] == {"window": 0.05, "frames": 68, "engine": "fast"}
+    assert sidecar["extract"] == {"window": 0.05, "frames": 68}
 
 
 def test_a_trained_cell_has_all_its_files(run, tmp_path, without_keras):

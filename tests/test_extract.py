@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT, audio_file, folder_bytes, tone
+from conftest import audio_file, folder_bytes, tone
 
-from stages import extract as stage
+from benchmarks._reference import reference_features
 from voicetraits.audio.convert import convert
 from voicetraits.audio.wav import read_wav
 from voicetraits.dataset.arrays import read_clips_arrays
-from voicetraits.features import extract as extraction
 from voicetraits.features.extract import extract
+from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.features.short_term import short_term_features
 from voicetraits.features.spectrogram import log_mel
 from voicetraits.params import Clip
@@ -44,25 +40,6 @@ def wavs(tmp_path_factory):
     return out
 
 
-def test_the_stage_takes_the_engine_that_the_parameters_name(wavs, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(wavs, "data/wav/es")
-    zeros = lambda *_, **__: np.zeros((68, FRAMES))  # noqa: E731
-    monkeypatch.setitem(
-        extraction._METHODS, "pyaudioanalysis", extraction._Method(zeros, shards_per_worker=9)
-    )
-    found = {}
-    for engine in ("fast", "pyaudioanalysis"):
-        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-        params["clip"]["seconds"] = CLIP.seconds
-        params["extract"] |= {"frames": FRAMES, "engine": engine}
-        Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        stage.main("es", "features")
-        found[engine] = np.load(Path("data/features/es", shard_name(0, "npy")))
-    assert found["fast"].any()
-    assert not found["pyaudioanalysis"].any()
-
-
 @pytest.mark.parametrize(
     ("representation", "function"), [("features", short_term_features), ("spectrogram", log_mel)]
 )
@@ -83,25 +60,13 @@ def test_each_row_is_what_its_wav_gives(wavs, tmp_path, representation, function
             np.testing.assert_array_equal(array, expected.astype(np.float32))
 
 
-def test_the_reference_engine_computes_the_features_with_pyaudioanalysis(
-    wavs, tmp_path, monkeypatch
-):
-    from pyAudioAnalysis import ShortTermFeatures
-
-    original = ShortTermFeatures.feature_extraction
-    calls = []
-    monkeypatch.setattr(
-        ShortTermFeatures,
-        "feature_extraction",
-        lambda *arguments: calls.append(1) or original(*arguments),
-    )
-    arrays = {}
-    for engine in ("fast", "pyaudioanalysis"):
-        out = tmp_path / engine / "es"
-        extract(wavs, "features", window=WINDOW, hop=HOP, out=out, engine=engine, workers=1)
-        arrays[engine] = read_clips_arrays(pd.read_parquet(wavs / INDEX), {"es": out})
-        assert len(calls) == (0 if engine == "fast" else len(PITCHES))
-    np.testing.assert_allclose(arrays["fast"], arrays["pyaudioanalysis"], atol=1e-6)
+def test_the_features_are_those_of_pyaudioanalysis(wavs, tmp_path):
+    out = tmp_path / "es"
+    extract(wavs, "features", window=WINDOW, hop=HOP, out=out, workers=1)
+    for path in sorted(out.iterdir()):
+        clips = [read_wav(wav) for wav in read_wavs(wavs / path.with_suffix(".tar").name)]
+        expected = [reference_features(*clip, window=WINDOW, hop=HOP) for clip in clips]
+        np.testing.assert_allclose(np.load(path), expected, atol=1e-6)
 
 
 def test_the_order_is_that_of_the_clips(wavs, tmp_path):
@@ -122,18 +87,7 @@ def test_a_shard_without_clips_is_left_out(wavs, tmp_path):
     assert names == ["00000.npy", "00001.npy", "00003.npy", "00004.npy"]
 
 
-@pytest.mark.parametrize(
-    ("representation", "engine", "expected"),
-    [
-        ("features", "fast", 1),
-        ("features", "pyaudioanalysis", 4),
-        ("spectrogram", "fast", 1),
-        ("spectrogram", "pyaudioanalysis", 1),
-    ],
-)
-def test_only_slow_work_starts_workers_for_a_few_shards(
-    wavs, tmp_path, monkeypatch, representation, engine, expected
-):
+def test_few_shards_start_no_workers(wavs, tmp_path, monkeypatch):
     asked = []
 
     def map_shards(*_, workers, **__):
@@ -142,9 +96,9 @@ def test_only_slow_work_starts_workers_for_a_few_shards(
 
     monkeypatch.setattr("voicetraits.workers.pool.cores", lambda: 8)
     monkeypatch.setattr("voicetraits.features.extract.map_shards", map_shards)
-    out = tmp_path / "es"
-    extract(wavs, representation, window=WINDOW, hop=HOP, out=out, engine=engine)
-    assert asked == [expected]
+    for representation in REPRESENTATIONS:
+        extract(wavs, representation, window=WINDOW, hop=HOP, out=tmp_path / "es")
+    assert asked == [1] * len(REPRESENTATIONS)
 
 
 def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyAudioAnalysis import ShortTermFeatures
 
+from benchmarks._reference import reference_features
 from voicetraits.features.short_term import FEATURE_NAMES, FEATURES, short_term_features
-from voicetraits.features.tables import reference_features
 
 TOLERANCE = 1e-10
 RATE = 16000

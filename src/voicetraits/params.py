@@ -53,7 +53,6 @@ def _native(path: str) -> str:
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Representation = Literal["features", "spectrogram"]
-Engine = Literal["fast", "pyaudioanalysis"]
 # Of a corpus, behind the locale; "" for a folder.
 Ending = Literal[".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ""]
 # Locale names become file names and DVC stage names.
@@ -122,7 +121,6 @@ class Extract(Section):
     window: Annotated[Number, Field(ge=0.01, le=0.5)]
     # Four poolings halve the frames four times: fewer than 16 leave nothing.
     frames: Annotated[Whole, Field(ge=16, le=1024)]
-    engine: Engine
 
 
 class Split(Section):

@@ -1,8 +1,8 @@
-"""WAV shards to array shards, in either representation."""
+"""WAV shards to array shards, in any representation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,27 +10,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from voicetraits.audio.wav import read_wav
-from voicetraits.features.short_term import short_term_features
-from voicetraits.features.spectrogram import log_mel
-from voicetraits.features.tables import reference_features
-from voicetraits.params import Engine, Representation
+from voicetraits.features.representations import REPRESENTATIONS
+from voicetraits.params import Representation
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.storage.shards import INDEX, read_wavs, shard_name, write_array
 from voicetraits.workers.pool import workers_for
 
-
-class _Method(NamedTuple):
-    """A way to turn a clip into an array."""
-
-    represent: Callable[..., np.ndarray]
-    shards_per_worker: int  # Dask and one worker start as slowly as this process does this many
-
-
-_METHODS = {
-    "fast": _Method(short_term_features, 8),
-    "pyaudioanalysis": _Method(reference_features, 1),
-    "spectrogram": _Method(log_mel, 8),
-}
+# Dask and one worker start as slowly as this process does so many shards.
+_SHARDS_PER_WORKER = 8
 
 
 class _Job(NamedTuple):
@@ -38,7 +25,7 @@ class _Job(NamedTuple):
 
     wavs: Path
     path: Path
-    method: str
+    representation: Representation
     window: int
     hop: int
 
@@ -46,7 +33,7 @@ class _Job(NamedTuple):
         """The WAV shard, known by its size and time, and the parameters."""
         wavs = self.wavs.stat()
         yield f"{self.wavs.name} {wavs.st_size} {wavs.st_mtime_ns}"
-        yield f"{self.method} {self.window} {self.hop}"
+        yield f"{self.representation} {self.window} {self.hop}"
 
 
 def extract(
@@ -56,7 +43,6 @@ def extract(
     window: int,
     hop: int,
     out: Path,
-    engine: Engine = "fast",
     workers: int | None = None,
 ) -> int:
     """Extract one representation of every converted clip of a locale.
@@ -65,11 +51,10 @@ def extract(
 
     Args:
         wavs: Folder of WAV shards with its index.
-        representation: "features" or "spectrogram".
+        representation: A name in REPRESENTATIONS.
         window: Window length in samples.
         hop: Step between windows in samples.
         out: Folder for the array shards, shape (clips, 68, frames), float32; replaced as a whole.
-        engine: Of the features: "fast", or "pyaudioanalysis" for the reference.
         workers: Processes, where there is no cluster; by default one per core where that pays.
             The output is the same.
 
@@ -78,20 +63,18 @@ def extract(
     """
     index = pq.read_table(wavs / INDEX, columns=["shard"])
     numbers = sorted(index["shard"].unique().to_pylist())
-    method = "spectrogram" if representation == "spectrogram" else engine
     with resumable_folder(out) as folder:
         jobs = [
             _Job(
                 wavs.absolute() / shard_name(number, "tar"),
                 folder / shard_name(number, "npy"),
-                method,
+                representation,
                 window,
                 hop,
             )
             for number in numbers
         ]
-        per_worker = _METHODS[method].shards_per_worker
-        workers = workers or workers_for(len(jobs), jobs_per_worker=per_worker)
+        workers = workers or workers_for(len(jobs), jobs_per_worker=_SHARDS_PER_WORKER)
         label = f"extract {out.parent.name} {out.name}"
         return sum(
             map_shards(_extract_shard, jobs, folder, label=label, total=len(jobs), workers=workers)
@@ -99,7 +82,7 @@ def extract(
 
 
 def _extract_shard(job: _Job) -> int:
-    represent = _METHODS[job.method].represent
+    represent = REPRESENTATIONS[job.representation]
     arrays = [
         represent(*read_wav(wav), window=job.window, hop=job.hop).astype(np.float32)
         for wav in read_wavs(job.wavs)

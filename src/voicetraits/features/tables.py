@@ -1,4 +1,4 @@
-"""pyAudioAnalysis's own tables and loop."""
+"""The filters, chroma weights and cosines of pyAudioAnalysis, by its own functions."""
 
 from __future__ import annotations
 
@@ -8,21 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voicetraits.features.signal import checked_signal
 from voicetraits.workers.imports import without
-
-
-def reference_features(
-    signal: np.ndarray, sample_rate: int, *, window: int, hop: int
-) -> np.ndarray:
-    """The same through pyAudioAnalysis's own loop, which the fast version is measured against.
-
-    Arguments, result and errors are those of `short_term_features`.
-    """
-    signal = checked_signal(signal, sample_rate, window=window, hop=hop)
-    tables_for(sample_rate, window)  # for its errors
-    features, _ = reference().feature_extraction(signal, sample_rate, window, hop)
-    return features
 
 
 def reference() -> ModuleType:
