@@ -91,6 +91,27 @@ def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
     assert (missing, superfluous) == (set(), set())
 
 
+@pytest.mark.parametrize(
+    ("room", "rerun"),
+    [
+        ("selection", {"select"}),
+        ("plots", {"explore", "summarise"}),
+        ("features", {"extract"}),
+        ("training", {"gender", "language"}),
+        ("evaluation", {"summarise"}),
+        ("report", {"summarise"}),
+    ],
+)
+def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
+    path = f"src/voicetraits/{room}"
+    found = {
+        name
+        for name, body in stages().items()
+        if any(dep == path or dep.startswith(f"{path}/") for dep in body.get("deps", []))
+    }
+    assert found == rerun
+
+
 def test_plumbing_is_there_and_is_used():
     assert all((ROOT / path).is_file() for path in PLUMBING)
     used = {
