@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tracemalloc
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import soundfile
 from conftest import audio_file, tone
 
 from voicetraits.audio.audible import CUT_LATER, ONE_CHANNEL, where_sound_begins
@@ -147,6 +149,16 @@ LATE = {
     "a last short word": np.concatenate([silence(5), speech(0.25)]),
     "out of phase": np.stack([np.concatenate([silence(4), s * speech(3)]) for s in (1, -1)], 1),
 }
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "IMA_ADPCM"])
+def test_speech_that_starts_late_is_heard_in_files_that_cannot_be_sought_in(subtype):
+    file = io.BytesIO()
+    late = np.concatenate([silence(6, 8000), speech(3, rate=8000)])
+    soundfile.write(file, late, 8000, format="WAV", subtype=subtype)
+    sound = decode(file.getvalue(), name="a.wav", sample_rate=RATE, seconds=SECONDS)
+    assert sound.note == CUT_LATER
+    assert level(sound.signal) > 0.02
 
 
 @pytest.mark.parametrize("kind", LATE)

@@ -291,3 +291,9 @@ def test_a_written_wav_keeps_its_own_length(tmp_path):
     assert (len(samples), rate) == (round(0.123 * 22050), 22050)
     assert alike(samples, tone(440, 22050, seconds=0.123)) > 0.999
     assert [file.name for file in path.parent.iterdir()] == ["a.wav"]
+
+
+def test_an_mp3_that_is_cut_off_at_once_is_not_said_to_be_missing():
+    data = audio_file(tone(440, 16000), 16000, "MP3")[:200]
+    with pytest.raises(AudioError, match="cut off"):
+        decode(data, name="a.mp3", sample_rate=16000)

@@ -36,7 +36,8 @@ CLIP = """
 import stages
 import hashlib, os, sys
 import numpy as np
-from voicetraits.audio import decode, wav_bytes, fix_length
+from voicetraits.audio.decode import decode
+from voicetraits.audio.wav import fix_length, wav_bytes
 
 rng = np.random.default_rng(0)
 wav = wav_bytes(fix_length(rng.uniform(-0.5, 0.5, size=44100), 44100, samples=44100))

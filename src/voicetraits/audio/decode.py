@@ -109,7 +109,7 @@ def _decode(data: bytes, name: str, sample_rate: int, seconds: float | None) -> 
         channels, rate, frames = _decode_soundfile(data, wanted)
     except soundfile.LibsndfileError as error:
         by = "ffmpeg"
-        channels, rate, frames = _decode_ffmpeg(data, name, wanted, reason=error.error_string)
+        channels, rate, frames = _decode_ffmpeg(data, name, wanted, reason=_why(error))
     _check(channels)
     notes = []
     # Where decoding came to the end, the samples tell; elsewhere, the header.
@@ -139,6 +139,13 @@ def _check(channels: np.ndarray) -> None:
     # Written so that NaN fails, too; larger numbers become infinite on the way.
     if not (float(channels.min()) > -_LOUDEST and float(channels.max()) < _LOUDEST):
         raise AudioError("samples that are not numbers")
+
+
+def _why(error: soundfile.LibsndfileError) -> str:
+    """What libsndfile says of a file, which for an MP3 that is cut off after its tags is wrong."""
+    if "does not exist" in error.error_string:
+        return "cut off, or too damaged to be read"
+    return error.error_string
 
 
 def _decode_soundfile(data: bytes, wanted: float) -> tuple[np.ndarray, int, float]:
@@ -185,7 +192,7 @@ def _decode_ffmpeg(
 def _decode_later(data: bytes, name: str, wanted: float, *, by: str) -> np.ndarray | None:
     """So many seconds from where the sound begins; none where the start holds it already."""
     with (
-        io.BytesIO(data) if by == "libsndfile" else _as_flac(data, name) as source,
+        _seekable(data) if by == "libsndfile" else _as_flac(data, name) as source,
         soundfile.SoundFile(source) as file,
     ):
         begin = where_sound_begins(file, seconds=wanted)
@@ -196,6 +203,18 @@ def _decode_later(data: bytes, name: str, wanted: float, *, by: str) -> np.ndarr
         file.seek(early)
         frames = begin - early + int(wanted * file.samplerate)
         return file.read(frames, dtype="float32", always_2d=True)[begin - early :]
+
+
+def _seekable(data: bytes) -> io.BytesIO:
+    """The file, or its samples as WAV where it is only read from front to back, as GSM 6.10 is."""
+    source = io.BytesIO(data)
+    with soundfile.SoundFile(source) as file:
+        if not file.seekable():
+            samples = file.read(int(FARTHEST * file.samplerate), dtype="float32", always_2d=True)
+            source = io.BytesIO()
+            soundfile.write(source, samples, file.samplerate, format="WAV", subtype="FLOAT")
+    source.seek(0)
+    return source
 
 
 @contextmanager
