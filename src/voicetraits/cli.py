@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from voicetraits.download.arguments import next_command, parse_wanted
-from voicetraits.download.fetch import download
+from voicetraits.download import download, next_command, parse_wanted
 from voicetraits.errors import InputError
 from voicetraits.evaluation.intervals import too_few_speakers
 from voicetraits.output import printable_output
