@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from stages._inputs import fetch_missing
 from stages._run import run
 from voicetraits.corpus.clips import read_clips
-from voicetraits.params import load_params
+from voicetraits.networks.model_folder import USED
+from voicetraits.params import Params, load_params
 from voicetraits.plots.results import results
-from voicetraits.plots.style import save
-from voicetraits.plots.undersampling import language_summary
+from voicetraits.plots.style import message, save
+from voicetraits.plots.undersampling import undersampling
 from voicetraits.report import tables as summary
-from voicetraits.report.models import declared_cells, read_predictions
+from voicetraits.report.models import Cell, declared_cells, read_predictions
 from voicetraits.storage.files import fresh_folder, whole_file
 from voicetraits.storage.shards import INDEX, PUT_ASIDE
 
@@ -62,12 +64,22 @@ def main() -> None:
             split = pd.read_parquet("data/splits/language.parquet")
             with fresh_folder(Path("plots/language")) as folder:
                 for cell in mine:
-                    table = summary.undersampling_table(split, cell)
-                    save(language_summary(table), folder / f"{cell.name}.png")
+                    save(undersampling_picture(cell, split, params), folder / f"{cell.name}.png")
 
     rows = [row for cell in cells for row in summary.result_rows(cell, metrics[cell])]
     save(results(pd.DataFrame(rows), languages=len(params.locales)), "plots/results.png")
     print(json.dumps(headline, indent=2))
+
+
+def undersampling_picture(cell: Cell, split: pd.DataFrame, params: Params) -> Figure:
+    """What undersampling kept of what it was given, or why there is nothing to show."""
+    for status, reason in cell.without_figures.items():
+        return message(f"{cell.name} {status}: {reason}")
+    undersample = params.protocol.undersample
+    used = pd.read_parquet(cell.folder / USED)
+    table = summary.undersampling_table(split, used, cell.task, undersample=undersample)
+    given = "all parts" if undersample == "everything" else f"the {undersample} part"
+    return undersampling(table, given=given)
 
 
 def write_json(path: Path, content: Any) -> None:

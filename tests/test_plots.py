@@ -14,6 +14,7 @@ import soundfile
 import yaml
 from conftest import ROOT, audio_file
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -24,8 +25,9 @@ from voicetraits.params import Clip
 from voicetraits.plots.clip import example_clip
 from voicetraits.plots.counts import count_plots
 from voicetraits.plots.results import results
+from voicetraits.plots.style import bars as draw_bars
 from voicetraits.plots.style import message, save
-from voicetraits.plots.undersampling import language_summary
+from voicetraits.plots.undersampling import undersampling
 
 SPEAKERS = ("5f0c", "6a1d", "7b2e", "8c3f")
 
@@ -58,6 +60,12 @@ def bars(axes: Axes) -> dict[str, tuple[float, ...]]:
     return dict(zip(names, map(tuple, lengths.T), strict=True))
 
 
+def counts_beside(axes: Axes) -> Axes:
+    """The axes whose ticks are the counts of these bars."""
+    (beside,) = set(axes.get_shared_x_axes().get_siblings(axes)) - {axes}
+    return beside
+
+
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
@@ -70,8 +78,8 @@ def size_of(figure: Figure, path: Path) -> int:
 def test_bars_are_as_long_as_the_counts_before_and_after_selection() -> None:
     figure = count_plots(clip_table(), "es")
     assert bars(panel(figure, "Gender")) == {
-        "female": (4, 3),
         "male": (1, 1),
+        "female": (4, 3),
         "other": (1, 1),
         "not given": (1, 0),
     }
@@ -96,8 +104,54 @@ def test_bars_are_as_long_as_the_counts_before_and_after_selection() -> None:
 def test_counts_are_written_at_the_bars_and_in_the_title() -> None:
     figure = count_plots(clip_table(), "es")
     assert "es: 7 clips in the corpus, 5 selected" in texts(figure)
-    written = [text.get_text().strip() for text in panel(figure, "Gender").texts]
-    assert written == ["4 → 3", "1", "1", "1 → 0"]
+    written = counts_beside(panel(figure, "Gender")).get_yticklabels()
+    assert [text.get_text() for text in written] == ["1", "4 → 3", "1", "1 → 0"]
+
+
+COUNTS = {
+    "capped": ([0, 5, 300], [280, 20, 5]),  # speakers by clips: a cap of the clips moves them
+    "one far larger": ([12_345_678, 3, 1], [12_345_677, 0, 1]),
+    "all selected": ([4, 298, 127], [4, 298, 127]),
+    "all dropped": ([98_765, 4_321, 1], [0, 0, 0]),
+    "nothing": ([0, 0, 0], [0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_count_stands_right_of_both_bars_and_left_of_the_next_panel(name: str) -> None:
+    before, after = COUNTS[name]
+    counts = pd.DataFrame({"before": before, "after": after}, index=["a" * 26, "b", "c"])
+    figure = Figure(figsize=(12, 7.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_bars(left, "A title", counts)
+    draw_bars(right, "A title", counts)
+    FigureCanvasAgg(figure).draw()
+    next_panel = right.get_yticklabels()[0].get_window_extent().x0
+    for row, count in enumerate(counts_beside(left).get_yticklabels()):
+        written = count.get_window_extent()
+        assert written.x1 < next_panel
+        for drawn in left.containers:
+            bar = drawn.patches[row].get_window_extent()
+            assert bar.x1 < written.x0
+            assert bar.y0 < (written.y0 + written.y1) / 2 < bar.y1
+
+
+def test_ages_stand_in_the_order_of_life_and_genders_in_that_of_the_classes() -> None:
+    ages = ["nineties", "teens", "fourties", "eighties", "twenties", "fifties", "thirties", ""]
+    ages += ["sixties", "seventies"]
+    genders = ["", "contradictory", "other", "female", "male"] * 2
+    table = pd.DataFrame({"age": ages, "gender": genders})
+    table = table.assign(speaker="s", accent="", duration=1.0, excluded="")
+    figure = count_plots(table, "en")
+    assert list(bars(panel(figure, "Age"))) == [
+        "under 20",
+        *[f"{age} to {age + 9}" for age in range(20, 90, 10)],
+        "90 and over",
+        "not given",
+    ]
+    assert list(bars(panel(figure, "Gender"))) == [
+        *["male", "female", "other", "contradictory", "not given"]
+    ]
 
 
 def test_durations_are_counted_once_each_and_the_unknown_are_mentioned() -> None:
@@ -180,26 +234,38 @@ def test_silence_and_a_single_sample_can_be_drawn(signal: np.ndarray, tmp_path: 
     assert size_of(figure, tmp_path / "clip.png") > 0
 
 
-def summary_table() -> pd.DataFrame:
+def undersampled() -> pd.DataFrame:
     rows = [
-        ("es", "female", "before", 20, 4),
         ("es", "male", "before", 50, 9),
+        ("es", "female", "before", 20, 4),
         ("en", "female", "before", 30, 5),
-        ("es", "female", "after", 20, 4),
         ("es", "male", "after", 20, 8),
+        ("es", "female", "after", 20, 4),
     ]
-    return pd.DataFrame(rows, columns=["locale", "gender", "stage", "clips", "speakers"])
+    return pd.DataFrame(rows, columns=["class", "gender", "stage", "clips", "speakers"])
 
 
 def test_undersampling_is_told_in_bars_and_in_the_title() -> None:
-    figure = language_summary(summary_table())
-    assert bars(panel(figure, "Clips")) == {
-        "es  female": (20, 20),
+    figure = undersampling(undersampled(), given="the training part")
+    assert bars(panel(figure, "Clips of the training part")) == {
         "es  male": (50, 20),
+        "es  female": (20, 20),
         "en  female": (30, 0),
     }
-    assert bars(panel(figure, "Speakers"))["es  male"] == (9, 8)
-    assert "Undersampling keeps 40 of 100 clips, from 12 of 18 speakers" in texts(figure)
+    assert bars(panel(figure, "Speakers of the training part"))["es  male"] == (9, 8)
+    assert "Undersampling keeps 40 of 100 clips of the training part" in texts(figure)
+
+
+def test_undersampling_of_classes_without_a_second_label_is_drawn_by_class() -> None:
+    table = undersampled().iloc[[0, 2, 3]].drop(columns="gender")
+    figure = undersampling(table, given="all parts")
+    drawn = bars(panel(figure, "Clips of all parts"))
+    assert drawn == {"es": (50, 20), "en": (30, 0)}
+
+
+def test_undersampling_that_was_given_nothing_is_said() -> None:
+    figure = undersampling(undersampled().head(0), given="the training part")
+    assert texts(figure) == ["undersampling was given no clips of the training part"]
 
 
 def result_rows() -> pd.DataFrame:
@@ -279,10 +345,10 @@ def test_results_without_any_trained_cell_are_drawn(tmp_path: Path) -> None:
     [
         lambda: count_plots(clip_table(), "es"),
         lambda: example_clip(noise(10), 16000, locale="es", label="female"),
-        lambda: language_summary(summary_table()),
+        lambda: undersampling(undersampled(), given="all parts"),
         lambda: results(result_rows(), languages=5),
     ],
-    ids=["counts", "example", "summary", "results"],
+    ids=["counts", "example", "undersampling", "results"],
 )
 def test_the_bytes_depend_on_the_data_alone_and_are_few(draw, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     first, second = tmp_path / "first.png", tmp_path / "deep" / "second.png"

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, replace_training, split_and_arrays
+from matplotlib.text import Text
 from sklearn.metrics import balanced_accuracy_score
 
-from stages.summarise import write_json
+from stages.summarise import undersampling_picture, write_json
 from voicetraits.errors import InputError
 from voicetraits.evaluation.intervals import balanced_accuracy_interval
 from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SIDECAR
 from voicetraits.plots.results import results
-from voicetraits.plots.undersampling import language_summary
 from voicetraits.report import tables as summary
 from voicetraits.report.models import Predictions, declared_cells, read_predictions
 from voicetraits.tasks import GENDER, language
@@ -270,11 +270,7 @@ def test_every_row_of_the_corpus_is_accounted_for():
         ("excluded", "no gender", 1),
         ("excluded", "over the cap", 2),
     ]
-    assert rows[0]["what"] == "es: converted"
-    assert rows[2]["what"] == "es: converted, late"
-    assert rows[6]["what"] == "es: excluded, over the cap"
     assert summary.headline({}, rows)["clips"] == {"excluded": 3, "put_aside": 2, "converted": 5}
-    assert len({row["what"] for row in rows}) == len(rows)
     json.dumps(rows)
 
 
@@ -403,28 +399,68 @@ def test_the_picture_of_the_results_shows_trained_and_skipped_cells(cells, metri
     assert f"{value:.2f}" in words
 
 
-def test_undersampling_is_counted_before_and_after(cells, params, tmp_path):
-    cell = cells["language/features"]
-    split, _ = split_and_arrays(cell.task, params, tmp_path / "again", speakers=SPEAKERS)
-    table = summary.undersampling_table(split, cell)
-    counted = table.set_index(["stage", "locale", "gender"])
-    for (locale, gender), speakers in SPEAKERS.items():
-        before = counted.loc[("before", locale, gender or "unlabelled")]
-        assert (before["clips"], before["speakers"]) == (4 * speakers, speakers)
-    clips = table.groupby("stage")["clips"].sum()
-    assert 0 < clips["after"] <= clips["before"]
-    assert language_summary(table).axes
+def clips_of(task, labels: dict[tuple[str, str], int], part: str) -> pd.DataFrame:
+    """Two clips of each of so many speakers of every locale and gender."""
+    rows = [
+        (locale, gender, f"{locale} {gender} {part} {speaker}", part)
+        for (locale, gender), speakers in labels.items()
+        for speaker in [*range(speakers)] * 2
+    ]
+    table = pd.DataFrame(rows, columns=["locale", "gender", "speaker", "part"])
+    return table.assign(label=table[task.column])
 
 
-def test_a_skipped_language_cell_has_nothing_after_undersampling(params, tmp_path):
-    few = {("es", "male"): 9, ("en", "male"): 2}
-    cell = declared_cells(params, models=tmp_path / "models")[-1]
-    split, folders = split_and_arrays(cell.task, params, tmp_path / "arrays", speakers=few)
-    line = run_cell(
-        cell.task, split, folders, params, representation="spectrogram", label="x", out=cell.folder
-    )
-    assert "skipped" in line
-    table = summary.undersampling_table(split, cell)
-    assert set(table["stage"]) == {"before"}
-    assert table["clips"].sum() == len(split)
-    assert language_summary(table).axes
+def told(table: pd.DataFrame) -> list[tuple]:
+    return list(table.itertuples(index=False, name=None))
+
+
+LABELS = {("es", "female"): 2, ("es", "male"): 3, ("es", ""): 1, ("en", "female"): 4}
+
+
+def test_undersampling_is_counted_in_the_part_that_it_was_given():
+    task = language(["es", "en"])
+    training, test = (clips_of(task, LABELS, part) for part in ("training", "test"))
+    split, used = pd.concat([test, training]), pd.concat([test, training.iloc[1:]])
+    table = summary.undersampling_table(split, used, task, undersample="training")
+    assert told(table) == [
+        ("en", "female", "before", 8, 4),
+        ("es", "male", "before", 6, 3),
+        ("es", "female", "before", 4, 2),
+        ("es", "unlabelled", "before", 2, 1),
+        ("en", "female", "after", 8, 4),
+        ("es", "male", "after", 6, 3),
+        ("es", "female", "after", 3, 2),
+        ("es", "unlabelled", "after", 2, 1),
+    ]
+    everything = summary.undersampling_table(split, used, task, undersample="everything")
+    clips = everything.groupby("stage")["clips"].sum()
+    assert (clips["before"], clips["after"]) == (40, 39)
+
+
+def test_a_second_label_stands_beside_the_class_only_where_it_tells_more():
+    labels = {("es", "female"): 2, ("es", "male"): 3, ("en", "male"): 1}
+    split = clips_of(GENDER, labels, "training")
+    pooled = summary.undersampling_table(split, split, GENDER, undersample="training")
+    assert told(pooled)[:3] == [
+        ("male", "es", "before", 6, 3),
+        ("male", "en", "before", 2, 1),
+        ("female", "es", "before", 4, 2),
+    ]
+    one = split[split["locale"] == "es"]
+    table = summary.undersampling_table(one, one.iloc[:4], GENDER, undersample="training")
+    assert told(table) == [
+        ("male", "before", 6, 3),
+        ("female", "before", 4, 2),
+        ("female", "after", 4, 2),
+    ]
+
+
+def test_the_picture_of_undersampling_tells_the_part_or_why_there_is_none(cells, params, tmp_path):
+    def words(cell, speakers):
+        split, _ = split_and_arrays(cell.task, params, tmp_path / cell.task.name, speakers=speakers)
+        figure = undersampling_picture(cell, split, params)
+        return " ".join(text.get_text() for text in figure.findobj(Text))
+
+    assert "clips of the training part" in words(cells["language/features"], SPEAKERS)
+    few = {place: count for place, count in SPEAKERS.items() if place[0] == "en"}
+    assert f"skipped: {REASON}" in words(cells["gender/en-features"], few)

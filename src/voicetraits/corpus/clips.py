@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.storage.files import whole_file
 
+# In the order in which they are shown; "contradictory" is both male and female.
+GENDERS = ("male", "female", "other", "contradictory")
+
 CLIP_COLUMNS = pa.schema(
     [
         ("clip", pa.string()),  # file name inside clips/; "" in a broken row
         ("speaker", pa.string()),  # speaker_hash(client_id); "" where there is none
-        ("gender", pa.string()),  # male, female, other, contradictory (both), or "" where not given
+        ("gender", pa.string()),  # one of GENDERS, or "" where not given
         ("age", pa.string()),  # as Common Voice spells it, e.g. "twenties", "fourties"; or ""
         ("accent", pa.string()),  # the first that the speaker names; or ""
         ("duration", pa.float32()),  # seconds, as the tables give it; NaN where unknown

@@ -1,8 +1,4 @@
-"""The pictures: what a corpus holds, one clip, what undersampling keeps, and the results.
-
-Every function takes tidy data and returns a matplotlib Figure; `save` writes it. None of them
-uses pyplot or its global state, and the bytes of a picture depend on its data alone.
-"""
+"""The picture of what a corpus holds and of what was selected of it."""
 
 from __future__ import annotations
 
@@ -15,11 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voicetraits.plots.style import BLUE, GREY, PALE, bars, headline, styled
+from voicetraits.corpus.clips import GENDERS
+from voicetraits.plots.style import BLUE, GREY, PALE, bars, headline, stages_legend, styled
 
 _NOT_GIVEN = "not given"
 
-_AGES = {  # Common Voice's words, its spelling of forty included
+_AGES = {  # Common Voice's words in its order, its spelling of forty included
     "teens": "under 20",
     "twenties": "20 to 29",
     "thirties": "30 to 39",
@@ -55,28 +52,26 @@ def count_plots(table: pd.DataFrame, locale: str) -> Figure:
     panels = figure.subplots(2, 3).flat
 
     gender = table["gender"].replace("", _NOT_GIVEN)
-    genders = ["female", "male", *sorted(set(gender) - {"female", "male", _NOT_GIVEN})]
-    bars(next(panels), "Gender, as the speaker gave it", _tally(gender, selected, genders))
+    genders = [name for name in GENDERS if name in {"male", "female", *gender}]
+    bars(next(panels), "Gender, as given", _tally(gender, selected, genders))
 
     age = table["age"].map(_AGES | {"": _NOT_GIVEN}).fillna(table["age"])
     ages = [name for name in _AGES.values() if name in set(age)]
     ages += sorted(set(age) - {*ages, _NOT_GIVEN})
-    bars(next(panels), "Age, as the speaker gave it", _tally(age, selected, ages))
+    bars(next(panels), "Age, as given", _tally(age, selected, ages))
 
     accent, accents = _most_frequent(table["accent"], other="other accents")
-    bars(next(panels), "Accent, as the speaker gave it", _tally(accent, selected, accents))
+    bars(next(panels), "Accent, as given", _tally(accent, selected, accents))
 
     per_speaker = _speakers_by_clips(table["speaker"], selected)
-    bars(next(panels), "Speakers by their number of clips", per_speaker)
+    bars(next(panels), "Speakers by number of clips", per_speaker)
     _durations(next(panels), table["duration"], selected)
 
     reason, reasons = _most_frequent(table["excluded"][~selected], other="other reasons", lines=2)
     set_aside = _tally(reason, pd.Series(False, index=reason.index), reasons)
-    bars(next(panels), "Clips not selected, by reason", set_aside, one_stage=True)
+    bars(next(panels), "Clips not selected", set_aside, one_stage=True)
 
-    for label, colour in (("in the corpus", PALE), ("selected", BLUE)):
-        figure.axes[0].bar(0, 0, color=colour, label=label)
-    figure.legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1))
+    stages_legend(figure, "in the corpus", "selected")
     return figure
 
 
@@ -148,4 +143,4 @@ def _durations(axes: Axes, duration: pd.Series, selected: pd.Series) -> None:
         axes.hist(np.minimum(values, last), bins=list(bins), color=colour)
     notes = {"longer, in the last bar": (known > last).sum(), "unknown": duration.isna().sum()}
     said = "; ".join(f"{count:,} {what}" for what, count in notes.items() if count)
-    axes.set_xlabel(f"seconds ({said})" if said else "seconds")
+    axes.set_xlabel(f"seconds\n({said})" if said else "seconds")

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from PIL import Image
 
 from voicetraits.storage.files import whole_file
@@ -70,7 +71,7 @@ def headline(figure: Figure, text: str) -> None:
 
 
 def bars(axes: Axes, title: str, counts: pd.DataFrame, *, one_stage: bool = False) -> None:
-    """Horizontal bars: pale before, dark after, both counts written at the end."""
+    """Horizontal bars, pale before and dark after, with both counts in a column at the right."""
     axes.set_title(title)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
@@ -83,10 +84,23 @@ def bars(axes: Axes, title: str, counts: pd.DataFrame, *, one_stage: bool = Fals
     axes.barh(rows, counts["before"], height=0.8, color=PALE)
     if not one_stage:
         axes.barh(rows, counts["after"], height=0.4, color=BLUE)
-    for row, (before, after) in enumerate(zip(counts["before"], counts["after"], strict=True)):
-        text = f"  {before:,}" if one_stage or before == after else f"  {before:,} → {after:,}"
-        axes.text(before, row, text, va="center", fontsize=9)
     axes.set_yticks(rows, counts.index)
-    # Room for the counts at the right; few bars stay slim instead of filling the panel.
-    axes.set_xlim(0, 1.35 * max(counts["before"].max(), 1))
+    axes.set_xlim(0, max(counts.to_numpy().max(), 1))
+    # Few bars stay slim instead of filling the panel.
     axes.set_ylim(max(len(counts), 5) - 0.4, -0.6)
+    # Ticks of an axis of their own: the layout makes room for them, however long bars and counts.
+    beside = axes.twinx()
+    beside.spines[["left", "bottom"]].set_visible(False)
+    beside.tick_params(length=0, labelsize=9)
+    beside.set_ylim(axes.get_ylim())
+    written = [
+        f"{before:,}" if one_stage or before == after else f"{before:,} → {after:,}"
+        for before, after in zip(counts["before"], counts["after"], strict=True)
+    ]
+    beside.set_yticks(rows, written)
+
+
+def stages_legend(figure: Figure, before: str, after: str) -> None:
+    """Say what the pale and the dark bars count, in the upper right corner."""
+    handles = [Patch(color=PALE, label=before), Patch(color=BLUE, label=after)]
+    figure.legend(handles=handles, loc="upper right", ncols=2, bbox_to_anchor=(1, 1))

@@ -5,29 +5,34 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from voicetraits.plots.style import BLUE, PALE, bars, headline, styled
+from voicetraits.plots.style import bars, headline, message, stages_legend, styled
 
 
 @styled
-def language_summary(table: pd.DataFrame) -> Figure:
-    """Clips and speakers by language and gender label, before and after undersampling.
+def undersampling(table: pd.DataFrame, *, given: str) -> Figure:
+    """Clips and speakers of every class that undersampling was given, and those that it kept.
 
     Args:
-        table: Columns locale, gender, stage ("before" or "after"), clips, speakers.
+        table: Columns class, perhaps a second label beside it, stage ("before"
+            or "after"), clips, speakers; rows in the order to be shown.
+        given: The part that undersampling was given, or "all parts"; for title and labels.
     """
-    totals = table.groupby("stage")[["clips", "speakers"]].sum()
-    totals = totals.reindex(["before", "after"], fill_value=0)
-    after, before = (totals.loc[stage].astype(int) for stage in ("after", "before"))
-    said = [f"{after[what]:,} of {before[what]:,} {what}" for what in ("clips", "speakers")]
-    rows = table.assign(name=table["locale"] + "  " + table["gender"])
+    if table.empty:
+        return message(f"undersampling was given no clips of {given}")
+    *keys, _, _, _ = table.columns
+    rows = table.assign(name=table[keys].agg("  ".join, axis=1))
     names = list(rows["name"].unique())
-    figure = Figure(figsize=(11, 1.6 + 0.36 * max(len(names), 1)), layout="constrained")
-    headline(figure, f"Undersampling keeps {said[0]}, from {said[1]}")
-    for axes, what in zip(figure.subplots(1, 2), ("clips", "speakers"), strict=True):
-        counts = rows.pivot_table(index="name", columns="stage", values=what, aggfunc="sum")
-        counts = counts.reindex(index=names, columns=["before", "after"]).fillna(0).astype(int)
-        bars(axes, f"{what.capitalize()}, by language and gender label", counts)
-    for label, colour in (("before", PALE), ("after", BLUE)):
-        figure.axes[0].bar(0, 0, color=colour, label=label)
-    figure.legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1))
+    counts = {
+        what: rows.pivot_table(index="name", columns="stage", values=what, aggfunc="sum")
+        .reindex(index=names, columns=["before", "after"])
+        .fillna(0)
+        .astype(int)
+        for what in ("clips", "speakers")
+    }
+    figure = Figure(figsize=(11, 1.6 + 0.36 * len(names)), layout="constrained")
+    before, after = counts["clips"].sum()
+    headline(figure, f"Undersampling keeps {after:,} of {before:,} clips of {given}")
+    for axes, what in zip(figure.subplots(1, 2), counts, strict=True):
+        bars(axes, f"{what.capitalize()} of {given}", counts[what])
+    stages_legend(figure, "before", "after")
     return figure

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from voicetraits.corpus.clips import GENDERS
 from voicetraits.dataset.parts import TRAINING, VALIDATION
 from voicetraits.evaluation.intervals import (
     balanced_accuracy_interval,
@@ -14,8 +15,9 @@ from voicetraits.evaluation.intervals import (
     too_few_speakers,
 )
 from voicetraits.evaluation.metrics import collapsed, confusion, figures, roc_points
-from voicetraits.networks.model_folder import LIVE, USED
+from voicetraits.networks.model_folder import LIVE
 from voicetraits.report.models import MODELS, WITHOUT_FIGURES, Cell, Predictions, Row
+from voicetraits.tasks import Task
 
 # In the headline, whose names are the columns of `dvc exp show`: it must fit into a terminal.
 _SHORT = {"features": "feat", "spectrogram": "spec"}
@@ -175,20 +177,35 @@ def result_rows(cell: Cell, metrics: dict[str, Row]) -> list[Row]:
     ]
 
 
-def undersampling_table(split: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    """Clips and speakers by language and gender label, before and after undersampling.
+def undersampling_table(
+    split: pd.DataFrame, used: pd.DataFrame, task: Task, *, undersample: str
+) -> pd.DataFrame:
+    """Clips and speakers of every class that undersampling was given, and those that it kept.
 
     Args:
-        split: Split table of the language task.
-        cell: A language cell; one without figures has nothing after undersampling.
+        split: Split table of the model.
+        used: The clips that it was trained and tested on.
+        task: The task, for the order of its classes.
+        undersample: Of the protocol: "training" where undersampling was given that part alone.
 
     Returns:
-        Columns locale, gender ("unlabelled" where blank), stage, clips, speakers.
+        Columns class, stage ("before" or "after"), clips, speakers; behind class also locale or
+        gender ("unlabelled" where blank), where one of them tells clips of a class apart.
     """
-    used = split.iloc[:0] if cell.without_figures else pd.read_parquet(cell.folder / USED)
+    by_class = split.groupby("label")
+    beside = [name for name in ("locale", "gender") if by_class[name].nunique().gt(1).any()]
+    keys = ["class", *beside[:1]]
     counted = []
     for stage, table in (("before", split), ("after", used)):
-        gender = table["gender"].replace("", "unlabelled")
-        groups = table.groupby(["locale", gender])["speaker"].agg(clips="size", speakers="nunique")
-        counted.append(groups.reset_index().assign(stage=stage))
+        given = table if undersample == "everything" else table[table["part"] == TRAINING]
+        gender = given["gender"].replace("", "unlabelled")
+        in_order = {
+            "class": pd.Categorical(given["label"], task.classes),
+            "locale": pd.Categorical(given["locale"], split["locale"].unique()),
+            "gender": pd.Categorical(gender, [*GENDERS, "unlabelled"]),
+        }
+        groups = given.assign(**in_order).groupby(keys, observed=True)["speaker"]
+        counts = groups.agg(clips="size", speakers="nunique").reset_index()
+        counts.insert(len(keys), "stage", stage)
+        counted.append(counts.astype(dict.fromkeys(keys, str)))
     return pd.concat(counted, ignore_index=True)
