@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -517,7 +518,7 @@ def test_a_missing_package_is_said_with_the_command_that_installs_it(
 ):
     monkeypatch.setitem(sys.modules, "datacollective", None)
     line = refused("es")
-    assert line.endswith(f"{sys.executable} -m pip install '{CLIENT}'")
+    assert line.endswith(f"{shlex.quote(sys.executable)} -m pip install '{CLIENT}'")
 
 
 @pytest.mark.parametrize(

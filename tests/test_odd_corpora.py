@@ -544,7 +544,7 @@ class TestSpontaneousSpeech:
 def test_the_error_ends_the_process_with_1_and_one_line(project):
     pack_clips({"a.mp3": GOOD}, listed=rows())
     root = Path(__file__).parents[1]
-    command = f"cd {project} && PYTHONPATH={root}:{root}/src python -m stages.select es"
+    command = f"cd '{project}' && PYTHONPATH='{root}:{root}/src' python -m stages.select es"
     process = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert process.returncode == 1
     assert process.stderr.startswith("error: cv/es.tar.gz: its table has a header and no rows")
