@@ -42,7 +42,7 @@ RELEASE = "cv-corpus-25.0-2026-03-09"
 # What a stage imports when it runs, beside its own module.
 _TRAINING = "voicetraits.training.fit, dvclive, imblearn.under_sampling, sklearn.linear_model"
 _LAZY = {
-    "convert": "voicetraits.audio.decode as audio; audio._pydub()",
+    "convert": "voicetraits.audio.wav as audio; audio.segment_type()",
     "gender": _TRAINING,
     "language": _TRAINING,
 }
