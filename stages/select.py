@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages._run import run
-from voicetraits.corpus.clips import write_clips
+from voicetraits.corpus.clips import CONTRADICTORY, write_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
 from voicetraits.params import load_params
@@ -16,7 +16,7 @@ from voicetraits.selection.caps import (
     selection_counts,
     why_useless,
 )
-from voicetraits.selection.clip_table import CONTRADICTORY, read_clip_table
+from voicetraits.selection.clip_table import read_clip_table
 
 
 def main(locale: str) -> None:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -157,3 +158,27 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
     training.fit = fit  # type: ignore[attr-defined]
     training.predict = lambda model, inputs, *, batch_size: model.predict(inputs[:])  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "voicetraits.training.fit", training)
+
+
+def imported(path: Path) -> Iterator[Path]:
+    """Our own modules that a module imports, at its top or in its functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [(f"{node.module}.{alias.name}", node.module) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [(alias.name, alias.name) for alias in node.names]
+        else:
+            continue
+        for name, package in names:
+            if module := source_of(name) or source_of(package):
+                yield module
+
+
+def source_of(name: str) -> Path | None:
+    """File of one of our own modules or packages by its dotted name; none of any other."""
+    for folder in (ROOT, ROOT / "src"):
+        module = folder.joinpath(*name.split("."))
+        for file in (module.with_suffix(".py"), module / "__init__.py"):
+            if file.is_file():
+                return file
+    return None

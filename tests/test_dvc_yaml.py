@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, replace_training
+from conftest import ROOT, imported, replace_training
 
 from voicetraits.params import Section, load_params
 
@@ -43,22 +41,6 @@ def stages() -> dict[str, dict[str, Any]]:
 def script(body: dict[str, Any]) -> str:
     """The module of stages/ that a stage runs."""
     return re.match(r"python -m stages\.(\w+)", body["cmd"])[1]
-
-
-def imported(path: Path) -> Iterator[Path]:
-    """Our own modules that a module imports, at its top or in its functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        for name in names:
-            for folder in (ROOT, ROOT / "src"):
-                module = folder.joinpath(*name.split(".")).with_suffix(".py")
-                if module.is_file():
-                    yield module
 
 
 def modules_of(name: str) -> set[str]:

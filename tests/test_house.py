@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, imported
 
 LIBRARY = ROOT / "src" / "voicetraits"
 # From what everyone may import to what nobody does; a room imports from earlier lines alone.
@@ -35,17 +35,12 @@ def room(path: Path) -> str:
 
 def arrows() -> set[tuple[str, str]]:
     """Pairs of a room and another that it imports from."""
-    found = set()
-    for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("voicetraits."):
-                found.add((room(path), str(node.module).split(".")[1]))
-            elif isinstance(node, ast.Import):
-                found |= {
-                    (room(path), alias.name.split(".")[1])
-                    for alias in node.names
-                    if alias.name.startswith("voicetraits.")
-                }
+    found = {
+        (room(path), room(other))
+        for path in MODULES
+        for other in imported(path)
+        if other.is_relative_to(LIBRARY)
+    }
     return {(one, other) for one, other in found if one != other}
 
 

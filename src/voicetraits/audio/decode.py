@@ -1,9 +1,8 @@
-"""Any audio file in, one fixed-length mono clip out.
+"""Any audio file in, its sound at one sample rate in mono out.
 
-libsndfile (soundfile) decodes and soxr resamples, because both are fast and exact. pydub appends
-the silence, cuts, writes WAV, and, through ffmpeg, decodes what libsndfile cannot read. Of several
-channels the mean is taken, and of a long file the start, unless nothing would be heard of them
-(`audible`).
+libsndfile (soundfile) decodes and soxr resamples, because both are fast and exact. pydub, through
+ffmpeg, decodes what libsndfile cannot read. Of several channels the mean is taken, and of a long
+file the start, unless nothing would be heard of them (`audible`).
 """
 
 from __future__ import annotations
@@ -192,8 +191,9 @@ def _decode_ffmpeg(
 def _decode_later(data: bytes, name: str, wanted: float, *, by: str) -> np.ndarray | None:
     """So many seconds from where the sound begins; none where the start holds it already."""
     with (
-        _seekable(data) if by == "libsndfile" else _as_flac(data, name) as source,
-        soundfile.SoundFile(source) as file,
+        io.BytesIO(data) if by == "libsndfile" else _as_flac(data, name) as source,
+        soundfile.SoundFile(source) as opened,
+        _seekable(opened) as file,
     ):
         begin = where_sound_begins(file, seconds=wanted)
         if begin is None:
@@ -205,16 +205,18 @@ def _decode_later(data: bytes, name: str, wanted: float, *, by: str) -> np.ndarr
         return file.read(frames, dtype="float32", always_2d=True)[begin - early :]
 
 
-def _seekable(data: bytes) -> io.BytesIO:
-    """The file, or its samples as WAV where it is only read from front to back, as GSM 6.10 is."""
-    source = io.BytesIO(data)
-    with soundfile.SoundFile(source) as file:
-        if not file.seekable():
-            samples = file.read(int(FARTHEST * file.samplerate), dtype="float32", always_2d=True)
-            source = io.BytesIO()
-            soundfile.write(source, samples, file.samplerate, format="WAV", subtype="FLOAT")
-    source.seek(0)
-    return source
+@contextmanager
+def _seekable(file: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
+    """The same file, or a WAV of it where it is only read from front to back, as GSM 6.10 is."""
+    if file.seekable():
+        yield file
+        return
+    samples = file.read(int(FARTHEST * file.samplerate), dtype="float32", always_2d=True)
+    with io.BytesIO() as copy:
+        soundfile.write(copy, samples, file.samplerate, format="WAV", subtype="FLOAT")
+        copy.seek(0)
+        with soundfile.SoundFile(copy) as recording:
+            yield recording
 
 
 @contextmanager

@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.storage.files import whole_file
 
-# In the order in which they are shown; "contradictory" is both male and female.
-GENDERS = ("male", "female", "other", "contradictory")
+# The gender of a speaker who is labelled both female and male.
+CONTRADICTORY = "contradictory"
+# In the order in which they are shown.
+GENDERS = ("male", "female", "other", CONTRADICTORY)
 
 CLIP_COLUMNS = pa.schema(
     [

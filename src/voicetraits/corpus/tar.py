@@ -7,7 +7,6 @@ from typing import IO
 
 # tarfile reads long names and extended headers into memory, whatever size they claim.
 _LARGEST_HEADER = 2**20  # bytes
-
 _HEADER_TYPES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -38,6 +37,7 @@ class _StrictHeader(tarfile.TarInfo):
 
 
 def open_tar(stream: IO[bytes]) -> tarfile.TarFile:
+    """Open a tar file that is read once, from front to back."""
     return tarfile.open(
         fileobj=stream, mode="r|", bufsize=2**17, tarinfo=_StrictHeader, encoding="utf-8"
     )

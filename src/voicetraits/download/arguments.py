@@ -10,10 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from voicetraits.download.catalogue import (
-    SITE,
-    FetchError,
-)
+from voicetraits.download.catalogue import SITE, FetchError
 from voicetraits.params import Locale
 
 # What Hydra's grammar takes as it is; in quotes, it takes everything.

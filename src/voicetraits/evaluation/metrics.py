@@ -1,4 +1,4 @@
-"""Metrics, their uncertainty, and the two baselines every CNN is shown beside."""
+"""Metrics of one model on one test part."""
 
 from __future__ import annotations
 

@@ -31,6 +31,15 @@ class Tables(NamedTuple):
 
 @cache
 def tables_for(sample_rate: int, window: int) -> Tables:
+    """Make the tables, once for every rate and window.
+
+    Args:
+        sample_rate: In Hz.
+        window: In samples.
+
+    Raises:
+        ValueError: If pyAudioAnalysis has no filters or no chroma for them.
+    """
     from scipy.fft import dct
 
     bins = window // 2

@@ -13,6 +13,7 @@ from typing import IO, Literal
 
 import pandas as pd
 
+from voicetraits.corpus.clips import CONTRADICTORY
 from voicetraits.corpus.layout import (
     DURATIONS,
     REPORTED,
@@ -24,9 +25,6 @@ from voicetraits.corpus.layout import (
 from voicetraits.corpus.open import Corpus
 from voicetraits.selection.language import exclude_other_languages, refuse_other_language
 from voicetraits.selection.rows import read_durations, read_names, read_reported, read_rows
-
-# The gender of a speaker who is labelled both female and male.
-CONTRADICTORY = "contradictory"
 
 
 def read_clip_table(
