@@ -23,7 +23,7 @@ def main() -> None:
     """Train the first epoch, which also compiles, then one for every line."""
     side, samples, batch_size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(samples, 68, FRAMES, 1)).astype(np.float32)
+    inputs = rng.normal(size=(samples, 68, FRAMES)).astype(np.float32)
     targets = rng.integers(0, 2, (samples, 1)).astype(np.float32)
     train_epoch = SIDES[side](inputs, targets, batch_size)
     train_epoch()
@@ -36,12 +36,12 @@ def main() -> None:
 
 def voicetraits(inputs: np.ndarray, targets: np.ndarray, batch_size: int) -> Callable[[], Any]:
     """The network and the batches of the pipeline."""
+    from voicetraits.networks import build
     from voicetraits.networks.backend import keras
-    from voicetraits.networks.original import build_model
-    from voicetraits.tasks import GENDER
+    from voicetraits.tasks import Head
     from voicetraits.training.batches import Batches
 
-    model = build_model(GENDER, frames=FRAMES, seed=0)
+    model = build("original", (68, FRAMES), (Head("gender", 2),), seed=0)
     model.compile(
         optimizer=keras.optimizers.Adam(),
         loss="binary_crossentropy",
@@ -97,7 +97,8 @@ def _stock(inputs: np.ndarray, targets: np.ndarray, batch_size: int) -> Callable
     model.add(keras.layers.Dense(64, activation="relu"))
     model.add(keras.layers.Dense(1, activation="sigmoid"))
     model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
-    return lambda: model.fit(inputs, targets, batch_size=batch_size, verbose=0)
+    images = inputs[..., None]
+    return lambda: model.fit(images, targets, batch_size=batch_size, verbose=0)
 
 
 SIDES = {

@@ -21,7 +21,7 @@ from benchmarks._measure import OURS, alternate, compare, cpu_seconds, report
 from benchmarks._pydub import pydub_clip
 from benchmarks._sample import sample_corpus
 from voicetraits.audio.decode import decode
-from voicetraits.audio.wav import fix_length
+from voicetraits.audio.wav import clip_samples, fix_length
 from voicetraits.params import Clip, load_params
 from voicetraits.selection.clip_table import read_clip_table
 from voicetraits.workers.memory import keep_freed_memory
@@ -70,11 +70,11 @@ def _ours(path: Path, clip: Clip) -> Any:
     sound = decode(
         path.read_bytes(), name=path.name, sample_rate=clip.sample_rate, seconds=clip.seconds
     )
-    return fix_length(sound.signal, clip.sample_rate, samples=clip.samples)
+    return fix_length(sound.signal, clip.sample_rate, samples=clip_samples(clip))
 
 
 def _theirs(path: Path, clip: Clip) -> Any:
-    return pydub_clip(path, sample_rate=clip.sample_rate, samples=clip.samples)
+    return pydub_clip(path, sample_rate=clip.sample_rate, samples=clip_samples(clip))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,10 @@ from benchmarks._measure import OURS, alternate, compare, cpu_seconds, report
 from benchmarks._pydub import pydub_clip
 from benchmarks._sample import sample_corpus
 from voicetraits.audio.convert import convert
+from voicetraits.audio.wav import clip_samples
 from voicetraits.corpus.open import Corpus
 from voicetraits.features.extract import extract
+from voicetraits.features.windows import windows
 from voicetraits.params import Params, load_params
 from voicetraits.selection.caps import cap_clips
 from voicetraits.selection.clip_table import read_clip_table
@@ -99,11 +101,12 @@ def _ours(
         files = corpus.clips(_names(table))
         _, put_aside = convert(table, files, params.clip, locale=locale, out=wavs, workers=1)
         assert put_aside.empty
+        window, hop = windows(params.clip, params.extract)
         extract(
             wavs,
             "features",
-            window=params.window,
-            hop=params.hop,
+            window=window,
+            hop=hop,
             out=folder / "features" / locale,
             workers=1,
         )
@@ -112,12 +115,13 @@ def _ours(
 def _theirs(mp3s: list[Path], params: Params, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     clip, arrays = params.clip, []
+    window, hop = windows(clip, params.extract)
     for mp3 in mp3s:
         wav = folder / f"{mp3.stem}.wav"
-        segment = pydub_clip(mp3, sample_rate=clip.sample_rate, samples=clip.samples)
+        segment = pydub_clip(mp3, sample_rate=clip.sample_rate, samples=clip_samples(clip))
         segment.export(wav, format="wav")
         rate, signal = wavfile.read(wav)
-        features, _ = feature_extraction(signal, rate, params.window, params.hop)
+        features, _ = feature_extraction(signal, rate, window, hop)
         arrays.append(features.astype(np.float32))
     np.save(folder / "features.npy", np.stack(arrays))
 

@@ -2,9 +2,8 @@
 
     python -m stages._repro
 
-The locales run beside each other up to their arrays, then the cells. The language cells, long ones
-that share a compiled network, go first and one after the other; so do the two gender cells of a
-locale. The last call does what is left. Single items, because DVC locks what it only checks, too.
+The locales run beside each other up to their arrays, then the models. The last call does what is
+left. Single items, because DVC locks what it only checks, too.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from voicetraits.params import load_params
+from voicetraits.params import Params, load_params
 from voicetraits.workers.pool import WORKERS, machine_cores
 
 # DVC's --quiet hides why it failed, too; this keeps the errors of its command line.
@@ -57,12 +56,13 @@ def main() -> None:
 def _repro() -> None:
     cores = machine_cores()
     run_beside([dvc_repro("check")], at_once=1)
-    locales = load_params().locales
+    params = load_params()
+    locales = params.locales
     print(f"Locales, {cores} at a time: sample, select, convert, extract, split", flush=True)
     workers = os.environ.get(WORKERS) or str((cores - 1) // len(locales) + 1)
     run_beside(by_locale(locales, cores), at_once=cores, environment={WORKERS: workers})
     print(f"Networks, {cores} at a time, and the pictures of the corpus", flush=True)
-    run_beside(networks(locales), at_once=cores)
+    run_beside(networks(params), at_once=cores)
     run_beside([dvc_repro()], at_once=1)
 
 
@@ -71,7 +71,7 @@ def by_locale(locales: Sequence[str], cores: int) -> list[list[str]]:
 
     DVC takes seconds to start: with fewer cores than locales, one call gets several of them.
     """
-    stages = ("sample@{}", "select@{}", "convert@{}", "extract@{}-*", "split_gender@{}")
+    stages = ("sample@{}", "select@{}", "convert@{}", "extract@{}-*", "split@*-{}")
     several = (len(locales) - 1) // cores + 1
     groups = [locales[start : start + several] for start in range(0, len(locales), several)]
     return [
@@ -80,13 +80,22 @@ def by_locale(locales: Sequence[str], cores: int) -> list[list[str]]:
     ]
 
 
-def networks(locales: Sequence[str]) -> list[list[str]]:
-    """The commands that lead from the arrays to the predictions, and to the pictures."""
-    return [
-        dvc_repro(*_ITEMS, "split_language", "language@*"),
-        *(dvc_repro(*_ITEMS, f"gender@{locale}-*") for locale in locales),
-        dvc_repro(*_ITEMS, "explore"),
+def networks(params: Params) -> list[list[str]]:
+    """The commands that lead from the arrays to the predictions, and to the pictures.
+
+    The models of one split share a compiled network, and go one after the other; those of all
+    locales take longest, and go first.
+    """
+    pooled = [
+        dvc_repro(*_ITEMS, f"split_pooled@{task}", f"train_pooled@{task}-*")
+        for task in params.models.pooled
     ]
+    per_locale = [
+        dvc_repro(*_ITEMS, f"train@{task}-{locale}-*")
+        for task in params.models.per_locale
+        for locale in params.locales
+    ]
+    return [*pooled, *per_locale, dvc_repro(*_ITEMS, "explore")]
 
 
 def dvc_repro(*arguments: str) -> list[str]:

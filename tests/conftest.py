@@ -25,16 +25,31 @@ import pytest
 import soundfile
 
 from voicetraits.dataset.parts import Part
+from voicetraits.dataset.scaling import Scaling
 from voicetraits.dataset.split import assign_parts
+from voicetraits.models import ALL, Model, declared_task
 from voicetraits.params import Params, load_params
 from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.tasks import Task
 from voicetraits.workers.pool import SCHEDULER_ADDRESS
 
 ROOT = Path(__file__).parents[1]
+COMMITTED = load_params(ROOT / "params.yaml")
+GENDER = declared_task(COMMITTED, "gender")
 
 # No test works on a cluster that happens to be there.
 os.environ.pop(SCHEDULER_ADDRESS, None)
+
+
+def language(locales: list[str]) -> Task:
+    """The language task over these locales."""
+    return declared_task(COMMITTED.model_copy(update={"locales": locales}), "language")
+
+
+def model_of(task: Task, *, representation: str = "features") -> Model:
+    """A model of a task: language of all its locales, any other of es."""
+    locale, locales = ("es", ("es",)) if task.column != "locale" else (ALL, task.classes)
+    return Model(task, locale, locales, representation, "original")
 
 
 def tone(frequency: float, sample_rate: int, *, seconds: float = 1.0) -> np.ndarray:
@@ -75,7 +90,7 @@ def folder_bytes(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def edited_params() -> Callable[..., Params]:
     """The committed parameters with some changed: `edited_params(train={"epochs": 2})`."""
-    committed = load_params(ROOT / "params.yaml").model_dump()
+    committed = COMMITTED.model_dump()
 
     def edited(**changes: Any) -> Params:
         merged = {
@@ -121,14 +136,14 @@ def split_and_arrays(
 
 
 class LoudestRow:
-    """In place of a CNN: the louder of the first rows, the likelier that class."""
+    """In place of a network: the louder of the first rows, the likelier that class."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Class probabilities of scaled clips."""
-        loudness = np.clip(inputs[:, : self.classes, :, 0].mean(axis=2), 0.01, None)
+        """Class probabilities of clips, (clips, 68, frames)."""
+        loudness = np.clip(inputs[:, : self.classes].mean(axis=2), 0.01, None)
         return loudness / loudness.sum(axis=1, keepdims=True)
 
     def save_weights(self, path: Path) -> None:
@@ -138,7 +153,7 @@ class LoudestRow:
 
 @pytest.fixture
 def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells are trained within milliseconds, by a model that needs no training."""
+    """Models are trained within milliseconds, by one that needs no training."""
     replace_training(monkeypatch)
 
 
@@ -146,7 +161,15 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put LoudestRow in the place of voicetraits.training.fit."""
     training = ModuleType("voicetraits.training.fit")
 
-    def fit(task: Task, parts: dict[str, Part], *_: Any, live_folder: Path, **__: Any) -> Any:
+    def fit(
+        network: str,
+        task: Task,
+        parts: dict[str, Part],
+        scaling: Scaling,
+        *_: Any,
+        live_folder: Path,
+        **__: Any,
+    ) -> Any:
         for part, loss in (("training", 0.5), ("validation", 0.75)):
             folder = live_folder / "plots" / "metrics" / part
             folder.mkdir(parents=True)

@@ -14,7 +14,7 @@ from conftest import ROOT, audio_file, tone
 from stages import convert, select
 from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.layout import CorpusError
-from voicetraits.selection.caps import selection_counts
+from voicetraits.selection.findings import selection_counts
 from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs
 
 HEADER = "client_id\tpath\tsentence\tgender\n"

@@ -10,7 +10,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler
 
 from voicetraits.dataset.arrays import Chosen, StoredClips, chunks, read_clips_arrays
-from voicetraits.dataset.scaling import Scaler
+from voicetraits.dataset.scaling import fit_scaling
 from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.training.baselines import mean_and_deviation
 
@@ -19,7 +19,7 @@ CLIP_BYTES = 68 * 5 * 4
 
 @pytest.fixture
 def stored(tmp_path):
-    """Array shards of two locales; every clip's cells hold its own number."""
+    """Array shards of two locales; every clip's values hold its own number."""
     rng = np.random.default_rng(0)
     rows = []
     for locale, shards in (("es", (3, 2)), ("en", (4,))):
@@ -129,7 +129,7 @@ def read_in_batches(arrays):
         arrays[np.arange(number, number + 16)[::-1]]
 
 
-@pytest.mark.parametrize("use", [Scaler.fit, mean_and_deviation, read_in_batches])
+@pytest.mark.parametrize("use", [fit_scaling, mean_and_deviation, read_in_batches])
 def test_what_works_on_clips_on_disk_never_holds_them_all(tmp_path, use):
     shard = np.random.default_rng(0).random((1000, 68, 20), dtype=np.float32)
     write_array(tmp_path / shard_name(0, "npy"), shard)
@@ -145,16 +145,16 @@ def test_what_works_on_clips_on_disk_never_holds_them_all(tmp_path, use):
     assert peak < 16 * shard.nbytes / 2
 
 
-def test_the_scaler_and_the_linear_baseline_see_the_same_bits_on_disk_and_in_memory(tmp_path):
+def test_the_scaling_and_the_linear_baseline_see_the_same_bits_on_disk_and_in_memory(tmp_path):
     shard = np.random.default_rng(0).normal(3, 40, (900, 68, 5)).astype(np.float32)
     write_array(tmp_path / shard_name(0, "npy"), shard)
     index = pd.DataFrame({"locale": "es", "shard": 0, "row": range(900)})
     clips = StoredClips(index, {"es": tmp_path})
-    cells = shard.astype(np.float64)
-    expected = np.hstack([cells.mean(axis=2), cells.std(axis=2)])  # all at once
+    values = shard.astype(np.float64)
+    expected = np.hstack([values.mean(axis=2), values.std(axis=2)])  # all at once
     whole = MinMaxScaler().fit(shard.reshape(900, -1))
     for arrays in (clips, shard):
         np.testing.assert_array_equal(mean_and_deviation(arrays), expected)
-        scaler = Scaler.fit(arrays)
-        np.testing.assert_array_equal(scaler.scale, whole.scale_.astype(np.float32))
-        np.testing.assert_array_equal(scaler.offset, whole.min_.astype(np.float32))
+        low, scale = (found.ravel() for found in fit_scaling(arrays))
+        np.testing.assert_array_equal(low, whole.data_min_.astype(np.float32))
+        np.testing.assert_array_equal(scale, whole.scale_.astype(np.float32))

@@ -13,9 +13,38 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages.check import check_corpus, check_folders, date_anew
+from stages._names import check_names
+from stages.check import folders
+from voicetraits.corpus.declared import check_corpus
 from voicetraits.errors import InputError
 from voicetraits.params import Params, ParamsError
+from voicetraits.storage.links import check_folders, date_anew
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"representations": ["spectogram"]}, "representations names 'spectogram'.*'spectrogram'"),
+        ({"networks": ["orignal"]}, "networks names 'orignal'.*'original'"),
+        ({"undersample": "one-sided"}, r"tasks\.gender\.undersample .*'one_sided'"),
+        ({"metrics": ["roc"]}, r"tasks\.gender\.metrics names 'roc'.*'roc_auc'"),
+        ({"classes": ["male", "female", "other"]}, "names f1, which is for two classes, .* 3"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_with_the_nearest(
+    edited_params: Callable[..., Params], changes: dict, why: str
+) -> None:
+    tasks = edited_params().model_dump()["tasks"]
+    lists = {
+        name: value for name, value in changes.items() if name in ("representations", "networks")
+    }
+    check_names(edited_params())
+    changed = {
+        **tasks,
+        "gender": {**tasks["gender"], **{k: v for k, v in changes.items() if k not in lists}},
+    }
+    with pytest.raises(ParamsError, match=why):
+        check_names(edited_params(**lists, tasks=changed))
 
 
 def test_the_sample_corpus_needs_speakers_of_every_locale(
@@ -89,19 +118,17 @@ def test_an_isolated_run_says_that_it_needs_the_whole_path(
         check_corpus(params)
 
 
-@pytest.mark.parametrize(
-    "name", ["data", "models", "metrics", "plots", "data/wav", "models/gender"]
-)
+@pytest.mark.parametrize("name", ["data", "models", "metrics", "plots", "data/wav", "data/splits"])
 def test_a_link_above_the_results_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    check_folders()
+    check_folders(folders([]))
     Path("disk").mkdir()
     Path(name).parent.mkdir(exist_ok=True)
     Path(name).symlink_to(Path("disk").absolute())
     with pytest.raises(InputError, match=rf"^{name} is a link, and DVC writes .*rm {name} &&"):
-        check_folders()
+        check_folders(folders([]))
 
 
 def test_every_folder_above_a_result_is_looked_at(
@@ -125,7 +152,7 @@ def test_every_folder_above_a_result_is_looked_at(
         link.symlink_to("nowhere")
         monkeypatch.chdir(tmp_path / str(number))
         with pytest.raises(InputError, match=f"^{parent} is a link"):
-            check_folders()
+            check_folders(folders(representations))
 
 
 def test_git_sees_a_change_that_dvc_made_in_the_second_of_its_last_look(tmp_path: Path) -> None:

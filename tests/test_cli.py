@@ -8,78 +8,71 @@ from pathlib import Path
 
 import pytest
 
-from voicetraits.cli import results_table
 from voicetraits.errors import InputError
+from voicetraits.models import declared_models
+from voicetraits.params import load_params
+from voicetraits.report.results import read_results, results_table
 
 ROOT = Path(__file__).parents[1]
-CNN = {"balanced_accuracy": 0.9, "low": 0.81, "high": 0.97, "roc_auc": 0.95, "macro_f1": 0.7}
-CNN |= {"collapsed": 0, "speakers_by_class": {"male": 12, "female": 10}}
-BASELINE = {"balanced_accuracy": 0.5, "speakers_by_class": {"male": 12, "female": 10}}
+MODELS = declared_models(load_params(ROOT / "params.yaml"))
+FR = "gender-fr-features-original"
 
 
-REPRESENTATIONS = ("features", "spectrogram")
+def records(model, *, note="", collapsed=0):
+    """Records of a model: a network at 0.9 and both baselines at 0.5."""
+    place = {**model.columns, "class": "", "note": ""}
+    score = {"low": 0.81, "high": 0.97, "chance": 0.5, "note": note}
+    found = [
+        {**place, **score, "estimator": name, "metric": "balanced_accuracy", "value": value}
+        for name, value in (("network", 0.9), ("linear", 0.5), ("majority", 0.5))
+    ]
+    for metric, value in (("roc_auc", 0.95), ("macro_f1", 0.7), ("collapsed", collapsed)):
+        found.append({**place, "estimator": "network", "metric": metric, "value": value})
+    return found
 
 
-@pytest.fixture
-def repository(tmp_path):
-    """A folder with the committed params.yaml and metrics of every cell."""
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    cells = [("gender", f"{x}-{y}") for x in ("es", "en", "fr", "de") for y in REPRESENTATIONS]
-    for task, cell in [*cells, *(("language", name) for name in REPRESENTATIONS)]:
-        write(tmp_path, task, cell, cnn=CNN, linear=BASELINE, majority=BASELINE)
-    return tmp_path
+def table(**of_fr):
+    """The table of all declared models, one of them with other records."""
+    found = []
+    for model in MODELS:
+        found += records(model, **(of_fr if model.name == FR else {}))
+    return results_table(found, MODELS).splitlines()[2:]
 
 
-def write(root, task, cell, **models):
-    """Write the metrics of one cell."""
-    for model, metrics in models.items():
-        path = root / "metrics" / task / cell / f"{model}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(metrics), encoding="utf-8")
+def row_of_fr(**of_fr):
+    (row,) = [row for row in table(**of_fr) if row.startswith("| gender | fr | features |")]
+    return row
 
 
-def test_every_cell_has_a_row_with_its_figures(repository):
-    rows = results_table(repository).splitlines()[2:]
+def test_every_model_has_a_row_with_its_figures():
+    rows = table()
     assert len(rows) == 10
-    assert "| gender | es | features | 0.90 (0.81–0.97) | 0.95 | 0.50 | 0.50 |" in rows  # noqa: RUF001
-    assert "| language | all | spectrogram | 0.90 (0.81–0.97) | 0.70 | 0.50 | 0.50 |" in rows  # noqa: RUF001
+    for row in (
+        "| gender | es | features | original | 0.90 (0.81–0.97) | roc_auc 0.95 | 0.50 | 0.50 |",  # noqa: RUF001
+        "| language | all | spectrogram | original | 0.90 (0.81–0.97) | macro_f1 0.70 "  # noqa: RUF001
+        "| 0.50 | 0.50 |",
+    ):
+        assert row in rows
 
 
-def test_a_skipped_cell_says_why(repository):
-    why = {"skipped": "2 female speakers"}
-    write(repository, "gender", "fr-features", cnn=why, linear=why, majority=why)
-    assert "skipped: 2 female speakers" in results_table(repository)
+@pytest.mark.parametrize("status", ["skipped", "failed"])
+def test_a_model_without_figures_says_why(status):
+    (model,) = [model for model in MODELS if model.name == FR]
+    record = {**model.columns, "estimator": "network", "metric": status, "class": "", "value": 1}
+    found = results_table([{**record, "note": "the loss is nan"}], [model])
+    assert f"| gender | fr | features | original | {status}: the loss is nan |  |  |  |" in found
 
 
-def test_a_collapsed_cell_is_named(repository):
-    write(repository, "gender", "fr-features", cnn={**CNN, "collapsed": 1})
-    assert "collapsed: one class for everything" in results_table(repository)
+def test_a_collapsed_model_is_named_and_so_is_a_note():
+    assert "collapsed: one class for everything |" in row_of_fr(collapsed=1)
+    assert "(0.81–0.97), 5 test speakers: too few |" in row_of_fr(note="5 test speakers: too few")  # noqa: RUF001
+    both = row_of_fr(collapsed=1, note="5 test speakers: too few")
+    assert "one class for everything, 5 test speakers" in both
 
 
-def test_a_failed_cell_says_why(repository):
-    why = {"failed": "the training loss is nan"}
-    write(repository, "gender", "fr-features", cnn=why, linear=why, majority=why)
-    rows = results_table(repository).splitlines()
-    assert "| gender | fr | features | failed: the training loss is nan |  |  |  |" in rows
-
-
-@pytest.mark.parametrize("count", [0, 5, 9, 10])
-def test_a_cell_with_too_few_test_speakers_of_a_class_says_so(repository, count):
-    few = {"speakers_by_class": {"male": 20, "female": count}}
-    write(repository, "gender", "fr-features", cnn={**CNN, **few})
-    row = next(row for row in results_table(repository).splitlines() if "| fr | f" in row)
-    said = f"(0.81–0.97), {count} test speakers labelled female: too few to tell |"  # noqa: RUF001
-    assert (said in row) == (count < 10)
-    few = {"speakers_by_class": {"de": 20, "en": count, "es": 20, "fr": 20}}
-    write(repository, "language", "features", cnn={**CNN, **few})
-    row = next(row for row in results_table(repository).splitlines() if "| all | f" in row)
-    assert (f", {count} test speakers of en: too few to tell |" in row) == (count < 10)
-
-
-def test_a_collapsed_cell_with_few_speakers_says_both(repository):
-    changed = {"collapsed": 1, "speakers_by_class": {"male": 20, "female": 5}}
-    write(repository, "gender", "fr-features", cnn={**CNN, **changed})
-    assert "class for everything, 5 test speakers labelled" in results_table(repository)
+def test_a_model_without_records_is_named_with_the_remedy():
+    with pytest.raises(InputError, match=rf"no results of {FR}; run `make repro`"):
+        results_table([r for model in MODELS if model.name != FR for r in records(model)], MODELS)
 
 
 @pytest.mark.parametrize(
@@ -87,22 +80,22 @@ def test_a_collapsed_cell_with_few_speakers_says_both(repository):
     [
         (None, "no results to read"),
         ("{", "no results to read"),
-        ('{"balanced_accuracy": 0.9}', "results of an earlier version"),
+        ('[{"balanced_accuracy": 0.9}]', "results of an earlier version"),
+        ('{"gender": 1}', "results of an earlier version"),
     ],
 )
-def test_metrics_that_are_missing_or_old_are_named_with_the_remedy(repository, content, why):
-    path = repository / "metrics" / "gender" / "fr-features" / "cnn.json"
-    path.unlink()
+def test_results_that_are_missing_or_old_are_named_with_the_remedy(tmp_path, content, why):
+    path = tmp_path / "results.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=rf"cnn\.json: {why}.*make repro"):
-        results_table(repository)
+    with pytest.raises(InputError, match=rf"results\.json: {why}.*make repro"):
+        read_results(path)
 
 
-def test_the_readme_shows_the_committed_metrics(tmp_path):
+def test_the_readme_shows_the_committed_results(tmp_path):
     if not (ROOT / ".git").exists():
         pytest.skip("without a Git repository, nothing is committed")
-    # What is committed, not what lies here: an experiment changes the metrics in the work tree.
+    # What is committed, not what lies here: an experiment changes the results in the work tree.
     archive = subprocess.run(
         ["git", "archive", "HEAD", "README.md", "params.yaml", "metrics"],
         cwd=ROOT,
@@ -111,9 +104,8 @@ def test_the_readme_shows_the_committed_metrics(tmp_path):
     ).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(tmp_path, filter="data")
-    made = (tmp_path / "metrics" / "gender" / "es-features" / "cnn.json").read_text("utf-8")
-    if "speakers_by_class" not in made:
-        pytest.skip("the committed metrics are those of an earlier version")
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     shown = readme.split("<!-- results -->")[1].split("<!-- /results -->")[0].strip()
-    assert shown == results_table(tmp_path)
+    models = declared_models(load_params(tmp_path / "params.yaml"))
+    results = json.loads((tmp_path / "metrics" / "results.json").read_text(encoding="utf-8"))
+    assert shown == results_table(results, models)

@@ -126,6 +126,8 @@ def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypa
             "clip": names,
             "speaker": "s",
             "gender": "male",
+            "age": "",
+            "accent": "",
             "part": "",
             "duration": 0.5,
             "excluded": "",

@@ -62,6 +62,8 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
             "clip": names,
             "speaker": [f"speaker{number % 3}" for number in range(len(kinds))],
             "gender": [("male", "female", "")[number % 3] for number in range(len(kinds))],
+            "age": ["teens" if number % 2 else "" for number in range(len(kinds))],
+            "accent": "",
             "duration": np.nan,
             "part": ["training" if number % 2 else "" for number in range(len(kinds))],
             "excluded": ["over the cap" if kind == "excluded" else "" for kind in kinds],
@@ -76,7 +78,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
 
 
 COLUMNS = [
-    *("clip", "locale", "speaker", "gender", "part"),
+    *("clip", "locale", "speaker", "gender", "age", "accent", "part"),
     *("duration", "checksum", "note", "shard", "row"),
 ]
 KINDS = ["good", "missing", "excluded", *BROKEN]

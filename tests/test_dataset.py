@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import GENDER, language
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler
 
 from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION, encode, prepare
-from voicetraits.dataset.scaling import Scaler
+from voicetraits.dataset.scaling import Scaling, fit_scaling
 from voicetraits.dataset.split import assign_parts, given_parts, why_not
 from voicetraits.dataset.undersampling import choose
 from voicetraits.params import Protocol, Split
-from voicetraits.tasks import GENDER, language
 
 LOCALES = ("de", "en", "es")
 LANGUAGE = language(list(LOCALES))
@@ -238,27 +238,27 @@ def gender_split():
     return clips, arrays
 
 
-def prepared(clips: pd.DataFrame, arrays: np.ndarray, protocol: Protocol) -> tuple[dict, Scaler]:
-    """Parts and scaler of what undersampling leaves."""
+def prepared(clips: pd.DataFrame, arrays: np.ndarray, protocol: Protocol) -> tuple[dict, Scaling]:
+    """Parts and scaling of what undersampling leaves."""
     kept = choose(clips, arrays, GENDER, protocol, selection_clips=0, seed=0)
     return prepare(clips.iloc[kept], arrays[kept], GENDER, protocol)
 
 
+def scaled(arrays: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """What the first layer of a network makes of clips."""
+    return (arrays - scaling.low) * scaling.scale
+
+
 def test_clips_arrays_and_labels_stay_together(gender_split):
     clips, arrays = gender_split
-    parts, scaler = prepared(clips, arrays, HONEST)
+    parts, _ = prepared(clips, arrays, HONEST)
     of_clip = dict(zip(clips["clip"], arrays, strict=True))
     for part in parts.values():
         expected = np.stack([of_clip[clip] for clip in part.clips["clip"]])
-        assert part.raw.shape == (len(part.clips), 68, 4)
-        np.testing.assert_array_equal(part.raw[:], expected)
-        assert part.inputs.shape == (len(part.clips), 68, 4, 1)
-        assert part.inputs[:].shape == part.inputs.shape
-        assert part.inputs[:].dtype == np.float32
-        np.testing.assert_array_equal(part.inputs[:], scaler.transform(expected))
-        # Batch by batch, to the bit what all at once would be.
+        assert part.arrays.shape == (len(part.clips), 68, 4)
+        np.testing.assert_array_equal(part.arrays[:], expected)
         some = np.array([3, 0, 3, 2])
-        np.testing.assert_array_equal(part.inputs[some], scaler.transform(expected)[some])
+        np.testing.assert_array_equal(part.arrays[some], expected[some])
         assert [GENDER.classes[label] for label in part.labels] == list(part.clips["label"])
 
 
@@ -267,54 +267,54 @@ def test_nothing_of_validation_and_test_reaches_the_training(gender_split):
     elsewhere = arrays.copy()
     elsewhere[(clips["part"] != TRAINING).to_numpy()] = 1e6
     found = [prepared(clips, given, HONEST) for given in (arrays, elsewhere)]
-    (parts, scaler), (changed_parts, changed) = found
-    np.testing.assert_array_equal(changed.scale, scaler.scale)
-    np.testing.assert_array_equal(changed.offset, scaler.offset)
-    np.testing.assert_array_equal(changed_parts[TRAINING].inputs[:], parts[TRAINING].inputs[:])
-    assert changed_parts[TEST].inputs[:].min() > 100  # the change was there to be seen
+    (parts, scaling), (changed_parts, changed) = found
+    np.testing.assert_array_equal(changed.low, scaling.low)
+    np.testing.assert_array_equal(changed.scale, scaling.scale)
+    np.testing.assert_array_equal(changed_parts[TRAINING].arrays[:], parts[TRAINING].arrays[:])
+    assert changed_parts[TEST].arrays[:].min() == 1e6  # the change was there to be seen
 
 
-def test_the_scaler_is_fitted_on_what_undersampling_has_left_of_the_training(gender_split):
-    parts, _ = prepared(*gender_split, HONEST)
-    inputs = parts[TRAINING].inputs[:]
-    np.testing.assert_allclose(inputs.min(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(inputs.max(axis=0), 1, atol=1e-5)
+def test_the_scaling_is_fitted_on_what_undersampling_has_left_of_the_training(gender_split):
+    parts, scaling = prepared(*gender_split, HONEST)
+    found = scaled(parts[TRAINING].arrays[:], scaling)
+    np.testing.assert_allclose(found.min(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(found.max(axis=0), 1, atol=1e-5)
 
 
 def test_scaling_everything_fits_on_all_parts(gender_split):
     clips, arrays = gender_split
     protocol = HONEST.model_copy(update={"scale": "everything"})
-    parts, _ = prepared(clips, arrays, protocol)
-    together = np.concatenate([part.inputs[:] for part in parts.values()])
+    parts, scaling = prepared(clips, arrays, protocol)
+    together = np.concatenate([scaled(part.arrays[:], scaling) for part in parts.values()])
     np.testing.assert_allclose(together.min(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(together.max(axis=0), 1, atol=1e-5)
-    honest, _ = prepared(clips, arrays, HONEST)
-    assert honest[TEST].inputs[:].max() > 1.01
+    honest, of_training = prepared(clips, arrays, HONEST)
+    assert scaled(honest[TEST].arrays[:], of_training).max() > 1.01
 
 
 def test_undersampling_everything_and_scaling_everything_fits_on_what_is_kept(gender_split):
     clips, arrays = gender_split
     protocol = Protocol(split_by="clip", undersample="everything", scale="everything")
-    parts, scaler = prepared(clips, arrays, protocol)
-    kept = Scaler.fit(np.concatenate([part.raw[:] for part in parts.values()]))
-    np.testing.assert_allclose(scaler.scale, kept.scale, rtol=1e-6)
-    np.testing.assert_allclose(scaler.offset, kept.offset, rtol=1e-5, atol=1e-6)
+    parts, scaling = prepared(clips, arrays, protocol)
+    kept = fit_scaling(np.concatenate([part.arrays[:] for part in parts.values()]))
+    np.testing.assert_allclose(scaling.low, kept.low, rtol=1e-6)
+    np.testing.assert_allclose(scaling.scale, kept.scale, rtol=1e-6)
 
 
-def test_the_scaler_is_scikit_learns():
+def test_the_scaling_is_scikit_learns():
     rng = np.random.default_rng(0)
     sizes = 10.0 ** rng.integers(-3, 5, (68, 5))
     arrays = (rng.normal(0, 1, (40, 68, 5)) * sizes).astype(np.float32)
-    arrays[:, 3] = 7  # cells that never change
+    arrays[:, 3] = 7  # values that never change
     fitted_on, others = arrays[:25], arrays[25:]
-    scaler = Scaler.fit(fitted_on)
+    scaling = fit_scaling(fitted_on)
     theirs = MinMaxScaler().fit(fitted_on.reshape(25, -1))
     for clips in (fitted_on, others):
-        expected = theirs.transform(clips.reshape(len(clips), -1)).reshape(len(clips), 68, 5, 1)
-        np.testing.assert_allclose(scaler.transform(clips), expected, atol=1e-5)
-    scaled = scaler.transform(fitted_on)
-    assert scaled.min() > -1e-5
-    assert scaled.max() < 1 + 1e-5
+        expected = theirs.transform(clips.reshape(len(clips), -1)).reshape(len(clips), 68, 5)
+        np.testing.assert_allclose(scaled(clips, scaling), expected, atol=1e-5)
+    found = scaled(fitted_on, scaling)
+    assert found.min() > -1e-5
+    assert found.max() < 1 + 1e-5
 
 
 def test_class_numbers_follow_the_order_of_the_task_and_not_of_the_alphabet():

@@ -11,10 +11,12 @@ import pytest
 import yaml
 from conftest import ROOT, imported, replace_training
 
+from voicetraits.networks import NETWORKS
 from voicetraits.params import Section, load_params
 
 # They move bytes, show progress and start processes; what they do shows in no result.
 PLUMBING = {
+    "src/voicetraits/networks/__init__.py",  # names alone: each network's own module is declared
     "stages/_inputs.py",
     "stages/_run.py",
     "src/voicetraits/workers/cluster.py",
@@ -23,6 +25,12 @@ PLUMBING = {
     "src/voicetraits/workers/imports.py",
     "src/voicetraits/workers/memory.py",
     "src/voicetraits/output.py",
+    # What a stage reads of it is declared key by key.
+    "src/voicetraits/params/__init__.py",
+    "src/voicetraits/params/load.py",
+    "src/voicetraits/params/sections.py",
+    "src/voicetraits/params/tasks.py",
+    "src/voicetraits/params/values.py",
     "src/voicetraits/workers/pool.py",
     "src/voicetraits/progress.py",
     "src/voicetraits/storage/resume.py",
@@ -47,6 +55,8 @@ def modules_of(name: str) -> set[str]:
     """What a stage's script imports, in any number of steps, itself included."""
     found: set[Path] = set()
     waiting = [ROOT / "stages" / f"{name}.py", ROOT / PINS]
+    if name == "train":  # which loads the network that it is given, and no other
+        waiting += [ROOT / "src/voicetraits/networks" / f"{each}.py" for each in NETWORKS]
     while waiting:
         path = waiting.pop()
         if path not in found:
@@ -58,7 +68,12 @@ def modules_of(name: str) -> set[str]:
 @pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
 def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
     body = stages()[name]
-    deps = {dep for dep in body["deps"] if dep.startswith(("src/", "stages/")) and "$" not in dep}
+    deps = {
+        dep.replace("${item.network}", network)
+        for dep in body["deps"]
+        for network in NETWORKS
+        if dep.startswith(("src/", "stages/")) and "${key}" not in dep
+    }
     modules = modules_of(script(body))
     missing = {
         module
@@ -79,9 +94,9 @@ def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
         ("selection", {"select"}),
         ("plots", {"explore", "summarise"}),
         ("features", {"extract"}),
-        ("training", {"gender", "language"}),
+        ("training", {"train", "train_pooled"}),
         ("evaluation", {"summarise"}),
-        ("report", {"summarise"}),
+        ("report", {"explore", "summarise"}),
     ],
 )
 def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
@@ -130,21 +145,20 @@ RUNS = [
         for kind in ("features", "spectrogram")
     ),
     *(("split", "gender", locale) for locale in SMALL["locales"]),
-    ("split", "language"),
+    ("split", "language", "all"),
     *(
-        ("gender", locale, kind)
+        ("train", "gender", locale, kind, "original")
         for locale in SMALL["locales"]
         for kind in ("features", "spectrogram")
     ),
-    ("language", "features"),
-    ("language", "spectrogram"),
+    *(("train", "language", "all", kind, "original") for kind in ("features", "spectrogram")),
     ("explore",),
     ("summarise",),
 ]
 
-# Some parameters are asked for only where a cell is skipped.
+# Some parameters are asked for only where a model is skipped.
 TOO_FEW_SPEAKERS = {**SMALL, "split": {"min_speakers": 50}}
-AGAIN = [run for run in RUNS if run[0] in ("split", "gender", "language")]
+AGAIN = [run for run in RUNS if run[0] in ("split", "train")]
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +175,8 @@ def read_keys(tmp_path_factory) -> dict[str, set[str]]:
             params = {name: changed(value, changes.get(name)) for name, value in committed.items()}
             Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
             for name, *arguments in runs:
-                keys = found.setdefault(f"split_{arguments[0]}" if name == "split" else name, set())
+                pooled = "_pooled" if arguments[1:2] == ["all"] else ""
+                keys = found.setdefault(name + pooled, set())
                 params = watched(load_params(), keys)
                 stage = import_module(f"stages.{name}")
                 patch.setattr(stage, "load_params", lambda params=params: params)
@@ -186,7 +201,9 @@ def watched(params: Section, keys: set[str], prefix: str = "") -> Section:
             if name == "model_dump":
                 keys.update(prefix + field for field in kind.model_fields)
             elif isinstance(found, Section):
-                return watched(found, keys, f"{name}.")
+                return watched(found, keys, f"{prefix}{name}.")
+            elif name == "tasks":
+                return WatchedTasks(found, keys)
             elif name in kind.model_fields:
                 keys.add(prefix + name)
             return found
@@ -194,13 +211,25 @@ def watched(params: Section, keys: set[str], prefix: str = "") -> Section:
     return Watched.model_construct(**dict(params))
 
 
+class WatchedTasks(dict):
+    """The declared tasks; one that is asked for is noted as DVC is to know it."""
+
+    def __init__(self, tasks: dict[str, Any], keys: set[str]) -> None:
+        super().__init__(tasks)
+        self.keys_read = keys
+
+    def __getitem__(self, name: str) -> Any:
+        self.keys_read.add("tasks.${item.task}")
+        return super().__getitem__(name)
+
+
 # Training is replaced here: it has the whole section, and reads it.
-NOT_RUN = {"gender": "train", "language": "train"}
+NOT_RUN = {"train": "train", "train_pooled": "train"}
 
 
 @pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
 def test_a_stage_declares_the_parameters_that_it_reads_and_no_others(name, read_keys):
-    declared = {key.split(".$")[0] for key in stages()[name]["params"]}
+    declared = {key.removesuffix(".${key}") for key in stages()[name]["params"]}
     read = read_keys[name]
     if name in NOT_RUN:
         read = read | {NOT_RUN[name]}

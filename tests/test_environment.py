@@ -18,14 +18,14 @@ import hashlib, json, os, warnings
 import numpy as np
 from voicetraits.networks.backend import keras
 import jax
-from voicetraits.networks.original import build_model
-from voicetraits.tasks import GENDER
+from voicetraits.networks import build
+from voicetraits.tasks import Head
 
 warnings.warn("of another package")
-model = build_model(GENDER, frames=16, seed=1)
+model = build("original", (68, 16), (Head("gender", 2),), seed=1)
 model.compile(optimizer="adam", loss="binary_crossentropy")
 rng = np.random.default_rng(0)
-clips = rng.uniform(size=(8, 68, 16, 1)).astype(np.float32)
+clips = rng.uniform(size=(8, 68, 16)).astype(np.float32)
 model.fit(clips, np.arange(8) % 2, batch_size=4, epochs=1, verbose=0, shuffle=False)
 left = [name for name in os.environ if name.startswith(("PANDAS_", "SCIPY_", "SKLEARN_"))]
 product = rng.normal(size=(50, 700)) @ rng.normal(size=(700, 50))

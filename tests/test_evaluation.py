@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import GENDER, language
 from sklearn import metrics
 
 from voicetraits.evaluation.intervals import (
@@ -11,8 +12,7 @@ from voicetraits.evaluation.intervals import (
     speakers_by_class,
     too_few_speakers,
 )
-from voicetraits.evaluation.metrics import collapsed, confusion, figures, roc_points
-from voicetraits.tasks import GENDER, language
+from voicetraits.evaluation.metrics import Figure, collapsed, confusion, figures, roc_points
 from voicetraits.training.baselines import linear_baseline, majority_baseline, mean_and_deviation
 
 LANGUAGE = language(["es", "en", "fr", "de"])
@@ -36,6 +36,11 @@ def draw_clips(rng, *, speakers: int, clips: int = 6) -> tuple[np.ndarray, np.nd
     return labels, np.where(hit, labels, 1 - labels), np.array([f"s{n}" for n in speaker])
 
 
+def values(found: list[Figure]) -> dict[str, float]:
+    """Values by metric and class."""
+    return {"_".join(filter(None, (metric, name))): value for metric, name, value in found}
+
+
 @TASKS
 def test_the_figures_are_those_of_scikit_learn(task):
     labels, probabilities = random_case(task)
@@ -52,7 +57,7 @@ def test_the_figures_are_those_of_scikit_learn(task):
         expected["macro_f1"] = metrics.f1_score(labels, predicted, average="macro")
         recalls = metrics.recall_score(labels, predicted, average=None)
         expected |= {f"recall_{n}": r for n, r in zip(task.classes, recalls, strict=True)}
-    found = figures(labels, probabilities, task)
+    found = values(figures(labels, probabilities, task))
     assert found == pytest.approx(expected, abs=0.00005001)
     assert all(value == round(value, 4) for value in found.values())
     assert all(type(value) is float for value in found.values())
@@ -63,20 +68,20 @@ def test_the_f1_is_that_of_voices_labelled_female():
     # Two of three found, one false alarm: precision 2/3, recall 2/3. For the others: 1/2 and 1/2.
     labels = np.array([1, 1, 1, 0, 0])
     female = np.array([0.9, 0.6, 0.2, 0.7, 0.1])
-    found = figures(labels, np.stack([1 - female, female], axis=1), GENDER)
+    found = values(figures(labels, np.stack([1 - female, female], axis=1), GENDER))
     assert found["f1"] == 0.6667
     assert found["balanced_accuracy"] == round((2 / 3 + 1 / 2) / 2, 4)
     assert found["roc_auc"] == round(4 / 6, 4)
 
 
 def test_one_sure_mistake_does_not_make_the_loss_infinite():
-    found = figures(np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]]), GENDER)
+    found = values(figures(np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]]), GENDER))
     assert found["loss"] == pytest.approx(-np.log(1e-7) / 2, abs=1e-3)
 
 
 def test_a_perfect_model_scores_one_everywhere():
     labels = np.arange(40) % 4
-    found = figures(labels, np.eye(4)[labels], LANGUAGE)
+    found = values(figures(labels, np.eye(4)[labels], LANGUAGE))
     assert found.pop("loss") == 0
     assert set(found.values()) == {1.0}
 

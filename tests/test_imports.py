@@ -17,15 +17,14 @@ TABLES = {"numpy", "pandas", "pyarrow"}
 PICTURES = {*TABLES, "matplotlib"}
 # What each stage may load when it is imported, of the packages that take long.
 MAY_LOAD = {
-    "check": set(),
+    "check": {"numpy"},
     "sample": {"numpy", "scipy"},
     "select": TABLES,
     "explore": PICTURES,
     "convert": TABLES,
     "extract": {"numpy", "pyarrow"},
     "split": TABLES,
-    "gender": TABLES,
-    "language": TABLES,
+    "train": TABLES,
     "summarise": PICTURES,
 }
 SLOW = PICTURES | {

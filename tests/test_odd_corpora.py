@@ -481,7 +481,7 @@ class TestSameFiles:
             select.main(locale)
             convert.main(locale)
         with pytest.raises(ValueError, match=r"^en and es: 1 clips .*x\.mp3 in en.*b\.mp3 in es"):
-            split.main("language")
+            split.main("language", "all")
         assert not Path("data/splits").exists()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,10 +26,6 @@ SURROUNDINGS = [
 in_every_surrounding = pytest.mark.parametrize(
     "surroundings", SURROUNDINGS, ids=[" ".join(each.values()) for each in SURROUNDINGS]
 )
-CELLS = [f"gender/{x}-{y}" for x in ("es", "en", "fr", "de") for y in ("features", "spectrogram")]
-CELLS += ["language/features", "language/spectrogram"]
-METRICS = {"balanced_accuracy": 0.9, "low": 0.81, "high": 0.97, "roc_auc": 0.95, "macro_f1": 0.7}
-METRICS |= {"collapsed": 0, "speakers_by_class": {"a": 12, "b": 12}}
 
 
 def run(code: str, folder: Path, surroundings: dict[str, str]) -> subprocess.CompletedProcess:
@@ -51,16 +47,14 @@ def run(code: str, folder: Path, surroundings: dict[str, str]) -> subprocess.Com
 @in_every_surrounding
 def test_the_table_of_results_can_be_printed(tmp_path, surroundings):
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    for cell in CELLS:
-        for model in ("cnn", "linear", "majority"):
-            path = tmp_path / "metrics" / cell / f"{model}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(METRICS), encoding="utf-8")
+    (tmp_path / "metrics").mkdir()
+    shutil.copy(ROOT / "metrics" / "results.json", tmp_path / "metrics")
     code = "from voicetraits.cli import main; main(['results'])"
     done = run(code, tmp_path, surroundings)
     assert (done.returncode, done.stderr) == (0, b"")
     last = done.stdout.splitlines()[-1]
-    assert b"| 0.90 (0.81-0.97) |" in last.replace("–".encode(), b"-")  # noqa: RUF001
+    told = last.replace("–".encode(), b"-")  # noqa: RUF001
+    assert re.search(rb"\| 0\.\d\d \(0\.\d\d-[01]\.\d\d\) \|", told)
 
 
 @in_every_surrounding

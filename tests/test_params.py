@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from dvc.utils.serialize import load_yaml
 
+from voicetraits.audio.wav import clip_samples
+from voicetraits.errors import InputError
+from voicetraits.features.windows import windows
+from voicetraits.models import declared_task
 from voicetraits.params import ParamsError, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -51,8 +56,15 @@ def test_the_committed_file_is_valid():
 
 def test_the_windows_spread_over_the_clip_to_its_end():
     params = load_params(ROOT / "params.yaml")
-    last = (params.extract.frames - 1) * params.hop + params.window
-    assert params.clip.samples - params.hop < last <= params.clip.samples
+    window, hop = windows(params.clip, params.extract)
+    last = (params.extract.frames - 1) * hop + window
+    assert clip_samples(params.clip) - hop < last <= clip_samples(params.clip)
+
+
+def test_a_clip_too_short_for_its_windows_is_refused(edited_params):
+    params = edited_params(clip={"seconds": 0.5}, extract={"window": 0.5})
+    with pytest.raises(InputError, match=r"clip.seconds .* is too short"):
+        windows(params.clip, params.extract)
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_name(edited):
@@ -86,7 +98,9 @@ def test_an_unknown_section_is_refused_with_the_nearest_name(edited):
         ("train__memory_budget_gb", -1.0, "greater than or equal to 0"),
         ("train__memory_budget_gb", "4 GB", "valid number"),
         ("protocol__split_by", "clips", "'speaker' or 'clip'"),
-        ("representations", ["mfcc"], "'features' or 'spectrogram'"),
+        ("representations", ["../mfcc"], "match pattern"),
+        ("models__per_locale", [], "at least 1 item"),
+        ("tasks__age", {"label": "agee"}, "'gender', 'age', 'accent' or 'locale'"),
         ("locales", [], "at least 1 item"),
         ("locales", ["../es"], "match pattern"),
         ("sample__speakers", {"es": 0}, "greater than or equal to 1"),
@@ -183,8 +197,47 @@ def test_values_that_contradict_each_other_are_refused(edited):
         load_params(edited(sample__clips_min=12))
     with pytest.raises(ParamsError, match="locales names one value twice"):
         load_params(edited(locales=["es", "es"]))
-    with pytest.raises(ParamsError, match=r"clip.seconds .* is too short"):
-        load_params(edited(clip__seconds=0.5, extract__window=0.5))
+
+
+AGE = {"label": "age", "undersample": "random", "metrics": ["macro_f1"]}
+
+
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        ("ages", "a list of classes is expected, or the word locales"),
+        ([], "a list of classes is expected"),
+        (["teens", 30], "a class is a text"),
+        ([{"young": "teens"}], "a class is a text"),
+        (["teens", "teens"], "'teens' cannot be a class"),
+        ([{"young": ["teens"]}, {"old": ["teens"]}], "'teens' is in two classes"),
+        (["clip"], "'clip' cannot be a class"),
+    ],
+)
+def test_classes_that_are_none_are_refused_with_the_task(edited, classes, why):
+    with pytest.raises(ParamsError, match=rf"tasks\.age\.classes.*{why}"):
+        load_params(edited(tasks__age={**AGE, "classes": classes}))
+
+
+def test_classes_keep_their_order_and_may_stand_for_several_labels(edited):
+    classes = [{"young": ["teens", "twenties"]}, "thirties", {"old": ["fifties", "sixties"]}]
+    params = load_params(edited(tasks__age={**AGE, "classes": classes}))
+    task = declared_task(params, "age")
+    assert task.classes == ("young", "thirties", "old")
+    ages = ["sixties", "teens", "", "fourties", "thirties", "twenties"]
+    found = task.labelled(pd.DataFrame({"age": ages}))["label"].tolist()
+    assert found == ["old", "young", "thirties", "young"]
+
+
+def test_a_model_of_an_unknown_task_is_refused_with_the_nearest_name(edited):
+    for key in ("per_locale", "pooled"):
+        with pytest.raises(ParamsError, match=rf"models\.{key} names 'gendre'.*'gender'"):
+            load_params(edited(**{f"models__{key}": ["gendre"]}))
+
+
+def test_a_task_whose_classes_are_the_locales_needs_all_of_them(edited):
+    with pytest.raises(ParamsError, match=r"models\.per_locale names language.*models\.pooled"):
+        load_params(edited(models__per_locale=["language"]))
 
 
 def test_every_problem_is_reported_at_once(edited):

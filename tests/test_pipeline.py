@@ -21,24 +21,31 @@ import yaml
 from conftest import ROOT, audio_file, folder_bytes, tone
 
 LOCALES = ("es", "en")
-TRAINING = {"gender@es-features", "gender@en-features", "language@features"}
-BY_LOCALE = {
-    f"{stage}@{locale}"
-    for stage in ("sample", "select", "convert", "split_gender")
-    for locale in LOCALES
+MODELS = (
+    "gender-es-features-original",
+    "gender-en-features-original",
+    "language-all-features-original",
+    "age-all-features-original",
+)
+TRAINING = {
+    *(f"train@gender-{locale}-features-original" for locale in LOCALES),
+    *(f"train_pooled@{task}-features-original" for task in ("language", "age")),
 }
+BY_LOCALE = {f"{stage}@{locale}" for stage in ("sample", "select", "convert") for locale in LOCALES}
 STAGES = (
-    {"check", "explore", "split_language", "summarise"}
+    {"check", "explore", "split_pooled@language", "split_pooled@age", "summarise"}
+    | {f"split@gender-{locale}" for locale in LOCALES}
     | BY_LOCALE
     | {f"extract@{locale}-features" for locale in LOCALES}
     | TRAINING
 )
-# en has too few speakers for its gender cell, and enough for the language task.
+# en has too few speakers for its gender model, and enough for the language task.
 SMALL: dict[str, Any] = {
     "locales": list(LOCALES),
     "representations": ["features"],
+    "models": {"per_locale": ["gender"], "pooled": ["language", "age"]},
     "sample": {
-        "speakers": {"es": 8, "en": 4},
+        "speakers": {"es": 16, "en": 4},
         "female": 0.5,
         "unlabelled": 0.2,
         "clips_min": 2,
@@ -51,6 +58,16 @@ SMALL: dict[str, Any] = {
     "train": {"epochs": 2, "batch_size": 4, "warmup": 0},
 }
 CLIENT_ID = re.compile(r"[0-9a-f]{128}")
+
+
+def with_age(text: str) -> str:
+    """params.yaml with its example of a further task switched on, as a user does it."""
+    lines = text.splitlines(keepends=True)
+    start = next(number for number, line in enumerate(lines) if line.startswith("# age:"))
+    end = lines.index("\n", start)
+    return "".join(
+        [*lines[:start], *(line.replace("#", " ", 1) for line in lines[start:end]), *lines[end:]]
+    )
 
 
 class Project:
@@ -70,7 +87,7 @@ class Project:
         for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
             shutil.copy(ROOT / name, folder / name)
         project = cls(folder, environment)
-        committed = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        committed = yaml.safe_load(with_age((ROOT / "params.yaml").read_text(encoding="utf-8")))
         project.write_params(merged(merged(committed, SMALL), changes))
         project.run("git", "init", "--quiet", "--initial-branch=main")
         # Of the repository, because a machine that only runs tests has no global one.
@@ -269,22 +286,25 @@ class TestFirstRun:
         ]
         assert stray == []
 
-    def test_the_summary_counts_the_cells(self, project):
-        cnns = [
-            project.json(f"metrics/{cell}/cnn.json")
-            for cell in ("gender/es-features", "gender/en-features", "language/features")
-        ]
-        assert project.json("metrics/summary.json")["cells"] == {
-            "trained": 2,
+    def test_the_summary_counts_the_models(self, project):
+        models = project.json("metrics/models.json")
+        assert tuple(models) == MODELS
+        trained = [model["network"] for model in models.values() if "network" in model]
+        assert project.json("metrics/summary.json")["models"] == {
+            "trained": 3,
             "skipped": 1,
             "failed": 0,
-            "collapsed": sum(cnn.get("collapsed", 0) for cnn in cnns),
+            "collapsed": sum(network["collapsed"] for network in trained),
         }
-        assert [cnn.get("skipped") for cnn in cnns] == [
-            None,
-            "2 male, 2 female speakers, 3 of each needed",
-            None,
-        ]
+        skipped = {name: found["skipped"] for name, found in models.items() if "skipped" in found}
+        assert skipped == {MODELS[1]: "2 male, 2 female speakers, 3 of each needed"}
+
+    def test_a_task_is_one_declaration_in_params_yaml(self, project):
+        age = project.json("metrics/models.json")[MODELS[-1]]["network"]
+        recalls = [name for name in age if name.startswith("recall_")]
+        assert recalls == ["recall_young", "recall_middle", "recall_old"]
+        code = [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").glob("*.py")]
+        assert not [path for path in code if "young" in path.read_text(encoding="utf-8")]
 
     def test_no_clip_is_lost(self, project):
         tables = [
@@ -331,7 +351,7 @@ class TestExperiment:
         project, process = experiment
         assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
         assert stages_restored(process) == []
-        epochs = {row["epoch"] for row in project.json("plots/language_history.json")}
+        epochs = {row["epoch"] for row in project.json("plots/history.json")}
         assert epochs == {1}
 
     def test_going_back_takes_the_results_from_the_cache(self, experiment, tmp_path):
@@ -346,7 +366,7 @@ class TestExperiment:
 
     def test_the_documented_table_of_experiments_fits_on_a_screen(self, experiment):
         project, _ = experiment
-        command = ("dvc", "exp", "show", "--only-changed", "--drop", ".*/.*")
+        command = ("dvc", "exp", "show", "--only-changed", "--drop", ".*[-/].*|models")
         table = project.run(*command).stdout.splitlines()
         assert "train.epochs" in table[1]
         for name in ("workspace", "main", "one-epoch"):
@@ -365,7 +385,7 @@ class TestWayBack:
         if bits == "other":  # than of the machine that the last commit comes from
             path = project.folder / "dvc.lock"
             lock = path.read_text(encoding="utf-8")
-            foreign = re.sub(r"(path: models/.*\n.*\n\s+md5: )[0-9a-f]{4}", r"\g<1>0000", lock)
+            foreign = re.sub(r"(path: models.*\n.*\n\s+md5: )[0-9a-f]{4}", r"\g<1>0000", lock)
             project.run("git", "restore", ".")
             path.write_text(foreign, encoding="utf-8")
             project.commit("dvc.lock")
@@ -374,10 +394,10 @@ class TestWayBack:
         process = project.run("dvc", "repro")
         assert stages_run(process) == ["check"]
         assert project.read_params()["train"]["epochs"] == 2
-        epochs = {row["epoch"] for row in project.json("plots/language_history.json")}
+        epochs = {row["epoch"] for row in project.json("plots/history.json")}
         assert epochs == {1, 2}
-        for cell in ("gender/es-features", "language/features"):
-            assert (project.folder / "models" / cell / "model.weights.h5").is_file()
+        for name in (MODELS[0], MODELS[2]):
+            assert (project.folder / "models" / name / "model.weights.h5").is_file()
 
 
 class TestPull:
@@ -398,10 +418,10 @@ class TestPull:
         clone.write_params(merged(clone.read_params(), {"train": {"epochs": 1}}))
         # DVC stops there, as it makes nothing that what follows would need.
         seen = clone.run("dvc", "repro", "--allow-missing", "--dry", succeeds=False)
-        assert "'gender@es-features'" in seen.stderr
+        assert "'train@gender-es-features-original'" in seen.stderr
         process = clone.run("dvc", "repro", "--pull", "--allow-missing")
         assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
-        assert clone.json("metrics/summary.json")["cells"]["trained"] == 2
+        assert clone.json("metrics/summary.json")["models"]["trained"] == 3
 
 
 class TestIsolatedRuns:
@@ -476,7 +496,7 @@ class TestSeveralCores:
         copied.write_params(merged(copied.read_params(), {"train": {"epochs": 1}}))
         process = copied.run("python", "-m", "stages._repro")
         assert process.stderr == ""
-        for path in ("metrics/summary.json", "metrics/language/features/cnn.json"):
+        for path in ("metrics/summary.json", "metrics/results.json"):
             assert copied.json(path) == experiment[0].json(path)
         assert copied.run("dvc", "status").stdout.split() == ["check:", "always", "changed"]
 
@@ -490,15 +510,17 @@ class TestSeveralCores:
 
 
 class TestShow:
-    def test_metrics_of_a_task_have_a_row_for_every_cell_and_model(self, project):
-        table = project.run("dvc", "metrics", "show", "metrics/gender").stdout
-        header, *rows = table.splitlines()
-        assert "balanced_accuracy" in header
-        assert [row.split()[0] for row in rows] == [
-            f"metrics/gender/{locale}-features/{model}.json"
-            for locale in sorted(LOCALES)
-            for model in ("cnn", "linear", "majority")
-        ]
+    def test_metrics_name_every_model_estimator_and_metric(self, project):
+        shown = project.run("dvc", "metrics", "show", "metrics/models.json").stdout
+        for name in (MODELS[0], MODELS[2], MODELS[3]):
+            for estimator in ("network", "linear", "majority"):
+                assert f"{name}.{estimator}.balanced_accuracy" in shown
+
+    def test_the_difference_of_metrics_is_in_the_order_of_the_models(self, experiment):
+        command = ("dvc", "metrics", "diff", "main", "--targets", "metrics/models.json")
+        shown = experiment[0].run(*command).stdout.splitlines()
+        names = [line.split()[1].partition(".")[0] for line in shown[1:]]
+        assert list(dict.fromkeys(names)) == [name for name in sorted(MODELS) if name in names]
 
     def test_plots_open_without_a_network_and_leave_git_clean(self, copied):
         # As the Makefile sets it up.
@@ -514,11 +536,16 @@ class TestShow:
             for options in plot.values()
             if "title" in options
         ]
-        assert len(titles) == 6
+        assert len(titles) == 5
         for title in titles:
             assert page.count(title) == 1
         assert page.count("vegaEmbed(") == len(titles)  # and nothing in DVC's own default look
-        for image in ("results", "language_features", "explore_es_counts", "explore_en_example"):
+        for image in (
+            "results",
+            f"undersampling_{MODELS[2]}",
+            "explore_es_counts",
+            "explore_en_example",
+        ):
             assert f"plots_{image}.png" in page
         assert "jsdelivr" not in page
         assert copied.changes() == []
@@ -555,26 +582,26 @@ class TestCorpusElsewhere:
             assert f"  {name}: " in process.stdout
 
     @pytest.mark.parametrize(
-        ("cell", "reason"),
+        ("name", "reason"),
         [
-            ("gender/en-spectrogram", "1 male, 1 female speakers, 3 of each needed"),
-            ("language/spectrogram", "2 en, 8 es speakers, 3 of each needed"),
+            ("gender-en-spectrogram-original", "1 male, 1 female speakers, 3 of each needed"),
+            ("language-all-spectrogram-original", "2 en, 8 es speakers, 3 of each needed"),
+            ("age-all-spectrogram-original", "0 young, 0 middle, 0 old speakers, 3 of each needed"),
         ],
     )
-    def test_a_cell_with_too_few_speakers_is_skipped_and_says_why(self, elsewhere, cell, reason):
+    def test_a_model_with_too_few_speakers_is_skipped_and_says_why(self, elsewhere, name, reason):
         project, process = elsewhere
-        assert f"{cell.replace('/', ' ')}: skipped: {reason}" in process.stdout
-        for model in ("cnn", "linear", "majority"):
-            assert project.json(f"metrics/{cell}/{model}.json") == {"skipped": reason}
-        assert reason in project.run("dvc", "metrics", "show", f"metrics/{cell}").stdout
+        assert f"{name}: skipped: {reason}" in process.stdout
+        assert project.json("metrics/models.json")[name] == {"skipped": reason}
+        assert reason in project.run("dvc", "metrics", "show").stdout
 
-    def test_the_other_cell_is_trained_on_spectrograms(self, elsewhere):
+    def test_the_other_model_is_trained_on_spectrograms(self, elsewhere):
         project, _ = elsewhere
-        counts = project.json("metrics/summary.json")["cells"]
-        assert (counts["trained"], counts["skipped"]) == (1, 2)
-        assert 0 <= project.json("metrics/gender/es-spectrogram/cnn.json")["roc_auc"] <= 1
-        scaler = np.load(project.folder / "models/gender/es-spectrogram/scaler.npy")
-        assert scaler.shape == (2, 68 * 16)
+        counts = project.json("metrics/summary.json")["models"]
+        assert (counts["trained"], counts["skipped"]) == (1, 3)
+        name = "gender-es-spectrogram-original"
+        assert 0 <= project.json("metrics/models.json")[name]["network"]["roc_auc"] <= 1
+        assert project.json(f"models/{name}/model.json")["shape"] == [68, 16]
 
     @pytest.mark.parametrize("gone", ["all", "en"])
     def test_a_corpus_that_has_gone_stops_the_run_and_removes_nothing(
@@ -600,10 +627,10 @@ class TestCorpusElsewhere:
 
     def test_plots_are_shown_though_a_task_has_none(self, elsewhere):
         project, _ = elsewhere
-        assert project.json("plots/language_history.json") == []
+        assert {row["task"] for row in project.json("plots/history.json")} == {"gender"}
         project.run("dvc", "plots", "show")
         page = (project.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
-        assert "Gender: loss by epoch" in page
+        assert "Loss by epoch" in page
 
 
 def write_corpus(folder: Path, locale: str, *, male: int, female: int) -> None:

@@ -270,74 +270,77 @@ def test_undersampling_that_was_given_nothing_is_said() -> None:
 
 def result_rows() -> pd.DataFrame:
     rows = [
-        ("gender", "es-features", "cnn", 0.81, 0.75, 0.86, "ok", ""),
-        ("gender", "es-features", "linear", 0.72, 0.66, 0.78, "ok", ""),
-        ("gender", "es-features", "majority", 0.5, 0.5, 0.5, "ok", ""),
-        ("gender", "es-spectrogram", "cnn", 0.52, 0.46, 0.58, "ok", ""),
-        ("gender", "es-spectrogram", "linear", 0.6, 0.54, 0.66, "ok", ""),
-        ("gender", "es-spectrogram", "majority", 0.5, 0.5, 0.5, "ok", ""),
-        ("gender", "fr-features", None, None, None, None, "skipped", "1 female speaker"),
-        ("language", "features", "cnn", 0.63, 0.6, 0.67, "ok", ""),
-        ("language", "features", "linear", 0.55, 0.5, 0.6, "ok", ""),
-        ("language", "features", "majority", 0.2, 0.2, 0.2, "ok", ""),
+        ("gender", "es", "features", "network", 0.81, 0.75, 0.86, "ok", ""),
+        ("gender", "es", "features", "linear", 0.72, 0.66, 0.78, "ok", ""),
+        ("gender", "es", "features", "majority", 0.5, 0.5, 0.5, "ok", ""),
+        ("gender", "es", "mel", "network", 0.52, 0.46, 0.58, "ok", ""),
+        ("gender", "es", "mel", "linear", 0.6, 0.54, 0.66, "ok", ""),
+        ("gender", "es", "mel", "majority", 0.5, 0.5, 0.5, "ok", ""),
+        ("gender", "fr", "features", "network", None, None, None, "skipped", "1 female speaker"),
+        ("language", "all", "features", "network", 0.63, 0.6, 0.67, "ok", ""),
+        ("language", "all", "features", "linear", 0.55, 0.5, 0.6, "ok", ""),
+        ("language", "all", "features", "majority", 0.2, 0.2, 0.2, "ok", ""),
     ]
-    columns = ["task", "cell", "model", "value", "low", "high", "status", "reason"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["task", "locale", "representation", "estimator", "value", "low", "high"]
+    table = pd.DataFrame(rows, columns=[*columns, "status", "note"]).assign(network="original")
+    model = table["task"] + table["locale"] + table["representation"]
+    chance = table["task"].map({"gender": 0.5, "language": 0.2})
+    return table.assign(model=model, chance=chance)
 
 
 def test_dots_intervals_and_chance_stand_where_the_values_are() -> None:
-    gender, language = results(result_rows(), languages=5).axes
+    gender, language = results(result_rows()).axes
     drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in gender.lines]
     for value in ((0.81,), (0.75, 0.86), (0.72,), (0.66, 0.78), (0.52,), (0.46, 0.58)):
         assert drawn.count(value) == 1
-    assert drawn.count((0.5, 0.5)) == 3  # chance, and the majority class of two cells
+    assert drawn.count((0.5, 0.5)) == 3  # chance, and the majority class of two models
     assert {text.get_text() for text in gender.texts} >= {"chance 0.50", "0.81", "0.72", "es", "fr"}
     assert {text.get_text() for text in language.texts} >= {"chance 0.20", "0.63"}
 
 
 def titles(rows: pd.DataFrame) -> list[str]:
-    return [axes.get_title(loc="left") for axes in results(rows, languages=5).axes]
+    return [axes.get_title(loc="left") for axes in results(rows).axes]
 
 
-def test_a_cell_counts_as_better_only_with_its_whole_interval_above_chance() -> None:
+def test_a_model_counts_as_better_only_with_its_whole_interval_above_chance() -> None:
     assert titles(result_rows()) == [
-        "Gender: interval of the CNN above chance in 1 of 2 cells",
-        "Language: interval of the CNN above chance in 1 of 1 cells",
+        "Gender: whole interval above chance in 1 of 2 models",
+        "Language: whole interval above chance in 1 of 1 models",
     ]
 
 
-def test_a_cell_with_too_few_speakers_does_not_count_as_better() -> None:
+def test_a_model_with_too_few_speakers_does_not_count_as_better() -> None:
     rows = result_rows()
-    too_few = rows["cell"].isin(["es-features", "features"])
-    rows.loc[too_few, "reason"] = "5 test speakers labelled female: too few to tell"
+    too_few = rows["locale"].isin(["es", "all"]) & (rows["representation"] == "features")
+    rows.loc[too_few, "note"] = "5 test speakers labelled female: too few to tell"
     assert titles(rows) == [
-        "Gender: interval of the CNN above chance in 0 of 1 cells; 1 with too few speakers to tell",
-        "Language: too few test speakers to tell, in 1 of 1 cells",
+        "Gender: whole interval above chance in 0 of 1 models; 1 with too few speakers to tell",
+        "Language: too few test speakers to tell, in 1 of 1 models",
     ]
 
 
-def test_a_skipped_cell_keeps_its_row_and_gives_its_reason() -> None:
-    gender = results(result_rows(), languages=5).axes[0]
+def test_a_skipped_model_keeps_its_row_and_gives_its_reason() -> None:
+    gender = results(result_rows()).axes[0]
     assert len(gender.get_yticklabels()) == 3
     assert "skipped: 1 female speaker" in [text.get_text() for text in gender.texts]
 
 
-def test_a_failed_cell_gives_its_reason_and_no_value() -> None:
+def test_a_failed_model_gives_its_reason_and_no_value() -> None:
     rows = result_rows()
-    rows.loc[rows["status"] == "skipped", ["status", "reason"]] = ["failed", "the loss is nan"]
-    words = [text.get_text() for text in results(rows, languages=5).axes[0].texts]
+    rows.loc[rows["status"] == "skipped", ["status", "note"]] = ["failed", "the loss is nan"]
+    words = [text.get_text() for text in results(rows).axes[0].texts]
     assert "failed: the loss is nan" in words
     assert "nan" not in words
-    assert titles(rows)[0].endswith("in 1 of 2 cells")
+    assert titles(rows)[0].endswith("in 1 of 2 models")
 
 
-def test_results_without_any_trained_cell_are_drawn(tmp_path: Path) -> None:
+def test_results_without_any_trained_model_are_drawn(tmp_path: Path) -> None:
     rows = result_rows()
-    bare = rows.loc[rows["status"] == "skipped", ["task", "cell", "status", "reason"]]
-    skipped = results(bare, languages=4)
-    assert skipped.axes[0].get_title(loc="left") == "Gender: no cell could be trained"
+    bare = rows[rows["status"] == "skipped"].drop(columns=["value", "low", "high"])
+    skipped = results(bare)
+    assert skipped.axes[0].get_title(loc="left") == "Gender: no model could be trained"
     assert size_of(skipped, tmp_path / "skipped.png") > 0
-    assert "no results yet" in texts(results(pd.DataFrame(), languages=4))
+    assert "no results yet" in texts(results(pd.DataFrame()))
 
 
 @pytest.mark.parametrize(
@@ -346,7 +349,7 @@ def test_results_without_any_trained_cell_are_drawn(tmp_path: Path) -> None:
         lambda: count_plots(clip_table(), "es"),
         lambda: example_clip(noise(10), 16000, locale="es", label="female"),
         lambda: undersampling(undersampled(), given="all parts"),
-        lambda: results(result_rows(), languages=5),
+        lambda: results(result_rows()),
     ],
     ids=["counts", "example", "undersampling", "results"],
 )
@@ -413,8 +416,9 @@ def test_explore_takes_durations_of_the_files_where_the_corpus_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = []
-    monkeypatch.setattr(explore, "save", lambda *_: None)
-    monkeypatch.setattr(explore, "count_plots", lambda table, _: seen.append(table["duration"]))
+    module = "voicetraits.report.explore"
+    monkeypatch.setattr(f"{module}.save", lambda *_: None)
+    monkeypatch.setattr(f"{module}.count_plots", lambda table, _: seen.append(table["duration"]))
     write_converted({"broken": np.nan, "half": np.nan, "one": 7.0})
     explore.main()
     np.testing.assert_array_equal(seen[0], [np.nan, 0.5, 7.0])

@@ -153,7 +153,7 @@ def test_a_locale_goes_all_the_way_to_its_arrays_in_one_command():
     made = targets(_repro.by_locale(["es", "en"], 2))
     assert made == [
         [f"{stage}@{locale}" for stage in ("sample", "select", "convert")]
-        + [f"extract@{locale}-*", f"split_gender@{locale}"]
+        + [f"extract@{locale}-*", f"split@*-{locale}"]
         for locale in ("es", "en")
     ]
 
@@ -166,9 +166,15 @@ def test_with_few_cores_a_command_gets_several_locales(cores, commands):
     assert first == [f"sample@{locale}" for locale in LOCALES]
 
 
-def test_the_language_networks_go_first_and_those_of_a_locale_together():
-    made = targets(_repro.networks(["es", "en"]))
-    assert made == [["split_language", "language@*"], ["gender@es-*"], ["gender@en-*"], ["explore"]]
+def test_the_pooled_models_go_first_and_those_of_a_locale_together(edited_params):
+    models = {"per_locale": ["gender"], "pooled": ["language"]}
+    made = targets(_repro.networks(edited_params(locales=["es", "en"], models=models)))
+    assert made == [
+        ["split_pooled@language", "train_pooled@language-*"],
+        ["train@gender-es-*"],
+        ["train@gender-en-*"],
+        ["explore"],
+    ]
 
 
 @pytest.fixture

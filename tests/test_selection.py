@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicetraits.selection.caps import cap_clips, many_damaged, missing_label, selection_counts
+from voicetraits.selection.caps import cap_clips
+from voicetraits.selection.findings import many_damaged, missing_label, selection_counts
 
 # Speaker, and why the clip is excluded already.
 ROWS = st.lists(

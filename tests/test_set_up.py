@@ -215,9 +215,7 @@ def test_a_python_without_venv_is_refused_with_the_remedy(clone):
     assert "apt install python3.11-venv" in line
 
 
-@pytest.mark.parametrize(
-    "name", ["data", "models", "metrics", "plots", "data/wav", "models/gender", "data/splits"]
-)
+@pytest.mark.parametrize("name", ["data", "models", "metrics", "plots", "data/wav", "data/splits"])
 def test_a_link_above_the_results_is_refused_before_any_work(clone, name):
     (clone.base / "disk").mkdir()
     link = clone.folder / name

@@ -34,7 +34,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
                 name = f"{number}_{clip}.mp3"
                 checksum = f"{locale}{name}"
                 row = 2 * number + clip
-                rows.append((name, locale, speaker, gender, part, 1.0, checksum, "", 0, row))
+                rows.append(
+                    (name, locale, speaker, gender, "", "", part, 1.0, checksum, "", 0, row)
+                )
         index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
         write_table(Path("data/wav", locale, INDEX), index)
 
@@ -50,7 +52,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
     return run
 
 
-@pytest.mark.parametrize("arguments", [("gender", "es"), ("language",)])
+@pytest.mark.parametrize("arguments", [("gender", "es"), ("language", "all")])
 def test_both_splits_have_one_form_and_keep_speakers_apart(stage, arguments):
     for splits in ("ours", "common_voice"):
         table = stage(*arguments, splits=splits)
@@ -67,10 +69,12 @@ def test_the_parts_are_those_of_the_index(stage, capsys):
 
 
 def test_a_speaker_in_parts_of_two_locales_stays_in_the_test_part_and_that_is_said(stage, capsys):
-    table = stage("language", splits="common_voice")
+    table = stage("language", "all", splits="common_voice")
     both = table[table["speaker"] == "both"]
     assert both[["locale", "part"]].to_numpy().tolist() == [["es", "test"]] * 2
-    assert "language: 2 clips left out, of speakers in two of the parts" in capsys.readouterr().out
+    assert (
+        "language-all: 2 clips left out, of speakers in two of the parts" in capsys.readouterr().out
+    )
     assert len(table) == 46
 
 
@@ -88,7 +92,7 @@ def test_clips_in_the_corpora_of_two_languages_stop_the_run(stage):
     change_index("es", checksum=same)
     stage("gender", "es")  # which reads one locale alone
     with pytest.raises(SharedClipsError, match=r"^en and es: 2 clips .* 0_0\.mp3 in en, .* in es"):
-        stage("language")
+        stage("language", "all")
 
 
 @pytest.mark.parametrize("splits", ["ours", "common_voice"])

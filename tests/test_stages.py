@@ -20,7 +20,7 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / "a copy" / name, ignore=ignored)
     copy = tmp_path / "a copy"
     (copy / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    for module in ("corpus/open.py", "report/models.py"):
+    for module in ("corpus/open.py", "report/predictions.py"):
         path = copy / "src" / "voicetraits" / module
         text = path.read_text(encoding="utf-8")
         future = "from __future__ import annotations\n"

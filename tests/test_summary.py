@@ -1,28 +1,34 @@
-"""The summary: only declared cells, nothing lost, and rows that the plots can draw."""
+"""The tables of results: only declared models, nothing lost, and rows that the plots can draw."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, replace_training, split_and_arrays
+from conftest import GENDER, ROOT, language, replace_training, split_and_arrays
 from matplotlib.text import Text
 from sklearn.metrics import balanced_accuracy_score
 
-from stages.summarise import undersampling_picture, write_json
 from voicetraits.errors import InputError
 from voicetraits.evaluation.intervals import balanced_accuracy_interval
+from voicetraits.models import declared_models
 from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SIDECAR
-from voicetraits.plots.results import results
-from voicetraits.report import tables as summary
-from voicetraits.report.models import Predictions, declared_cells, read_predictions
-from voicetraits.tasks import GENDER, language
-from voicetraits.training.run import run_cell
+from voicetraits.plots.results import results as results_picture
+from voicetraits.report import results, tables
+from voicetraits.report.predictions import (
+    ESTIMATORS,
+    Predictions,
+    read_predictions,
+    without_figures,
+)
+from voicetraits.report.summary import undersampling_picture, write_json
+from voicetraits.storage.shards import write_table
+from voicetraits.training.run import train_model
 
 LOCALES = ["es", "en"]
 SPEAKERS = {
@@ -30,9 +36,11 @@ SPEAKERS = {
     ("es", "female"): 6,
     ("es", ""): 2,
     ("en", "male"): 10,
-    ("en", "female"): 1,  # too few: the gender cells of this locale are skipped
+    ("en", "female"): 1,  # too few: the gender models of this locale are skipped
 }
 REASON = "10 male, 1 female speakers, 4 of each needed"
+ES, EN = "gender-es-features-original", "gender-en-features-original"
+POOLED = "language-all-features-original"
 
 
 @pytest.fixture(scope="module")
@@ -46,99 +54,127 @@ def params(edited_params):
 
 
 @pytest.fixture(scope="module")
-def models(params, tmp_path_factory):
-    """All declared cells, run; beside them stale ones that nobody declares any more."""
+def project(params, tmp_path_factory):
+    """A folder with split tables and all declared models, trained."""
     folder = tmp_path_factory.mktemp("summary")
-    models = folder / "models"
-    for stale in ("gender/fr-features", "gender/es-mfcc", "language/mfcc", "gender/.es.partial"):
-        (models / stale).mkdir(parents=True)
-    for cell in declared_cells(params, models=models):
-        own = [cell.locale] if cell.task is GENDER else LOCALES
-        speakers = {place: count for place, count in SPEAKERS.items() if place[0] in own}
+    for model in declared_models(params):
+        speakers = {place: count for place, count in SPEAKERS.items() if place[0] in model.locales}
         split, folders = split_and_arrays(
-            cell.task, params, folder / "arrays" / cell.task.name / cell.name, speakers=speakers
+            model.task, params, folder / "arrays" / model.name, speakers=speakers
         )
+        write_table(folder / "data" / "splits" / f"{model.split}.parquet", split)
         with pytest.MonkeyPatch.context() as patch:
             replace_training(patch)
-            run_cell(
-                cell.task,
-                split,
-                folders,
-                params,
-                representation=cell.representation,
-                label=cell.name,
-                out=cell.folder,
-            )
-    return models
+            train_model(model, split, folders, params, out=folder / "models" / model.name)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def cells(params, models):
-    declared = declared_cells(params, models=models)
-    return {f"{cell.task.name}/{cell.name}": cell for cell in declared}
+def models(params):
+    return {model.name: model for model in declared_models(params)}
+
+
+def read(project: Path, model, *, folder: Path | None = None) -> tuple:
+    """Predictions of a model, and why there are none."""
+    folder = folder or project / "models" / model.name
+    return read_predictions(model, folder), without_figures(model, folder)
 
 
 @pytest.fixture(scope="module")
-def metrics(cells):
+def records(project, models):
+    """Records of every model by its name."""
     return {
-        cell: summary.cell_metrics(cell, read_predictions(cell), seed=1) for cell in cells.values()
+        name: results.records(model, *read(project, model), seed=1)
+        for name, model in models.items()
     }
 
 
-def test_the_declared_cells_are_read_and_no_stale_ones(cells, models):
-    assert list(cells) == [
-        "gender/es-features",
-        "gender/es-spectrogram",
-        "gender/en-features",
-        "gender/en-spectrogram",
-        "language/features",
-        "language/spectrogram",
+def value(records: list[dict], estimator: str, metric: str, name: str = "") -> float:
+    (found,) = [
+        record["value"]
+        for record in records
+        if (record["estimator"], record["metric"], record["class"]) == (estimator, metric, name)
     ]
-    for name, cell in cells.items():
-        assert cell.folder == models / name
-    assert cells["language/features"].task == language(LOCALES)
-    assert cells["language/features"].locale == "all"
+    return found
 
 
-def test_a_skipped_cell_carries_its_reason_in_place_of_metrics(cells, metrics):
-    skipped = cells["gender/en-features"]
-    assert skipped.without_figures == {"skipped": REASON}
-    assert metrics[skipped] == {m: {"skipped": REASON} for m in ("cnn", "linear", "majority")}
-    assert cells["gender/es-features"].without_figures == {}
-    assert read_predictions(skipped) == {}
+def test_the_declared_models_are_named_after_what_they_are(models):
+    assert list(models) == [
+        ES,
+        "gender-es-spectrogram-original",
+        EN,
+        "gender-en-spectrogram-original",
+        POOLED,
+        "language-all-spectrogram-original",
+    ]
+    assert models[POOLED].task == language(LOCALES)
+    assert models[POOLED].locales == ("es", "en")
+    assert models[POOLED].split == "language-all"
+    assert models[ES].columns == {
+        "model": ES,
+        "task": "gender",
+        "locale": "es",
+        "representation": "features",
+        "network": "original",
+    }
 
 
-def test_the_metrics_are_those_of_the_predictions(cells, metrics):
-    for name in ("gender/es-features", "language/spectrogram"):
-        cell = cells[name]
-        table = pd.read_parquet(cell.folder / PREDICTIONS)
-        for model in ("cnn", "linear", "majority"):
-            rows = table[table["model"] == model]
-            predicted = rows[list(cell.task.classes)].idxmax(axis=1)
+def test_a_skipped_model_carries_its_reason_in_place_of_figures(project, models, records):
+    assert read(project, models[EN]) == ({}, {"skipped": REASON})
+    (record,) = records[EN]
+    assert (record["metric"], record["note"]) == ("skipped", REASON)
+    assert results.nested(records[EN]) == {EN: {"skipped": REASON}}
+
+
+def test_the_records_are_those_of_the_predictions(project, models, records):
+    for name in (ES, "language-all-spectrogram-original"):
+        model, found = models[name], records[name]
+        table = pd.read_parquet(project / "models" / name / PREDICTIONS)
+        for estimator in ESTIMATORS:
+            rows = table[table["estimator"] == estimator]
+            predicted = rows[list(model.task.classes)].idxmax(axis=1)
             expected = balanced_accuracy_score(rows["label"], predicted)
-            found = metrics[cell][model]
-            assert found["balanced_accuracy"] == pytest.approx(expected, abs=0.00005001)
-            assert found["low"] <= found["balanced_accuracy"] <= found["high"]
-            assert found["clips"] == len(rows)
-            assert found["speakers"] == rows["speaker"].nunique()
-            by_class = rows.groupby("label")["speaker"].nunique()
-            assert found["speakers_by_class"] == by_class.to_dict()
-            assert found["collapsed"] == (predicted.nunique() == 1)
-        assert metrics[cell]["majority"]["collapsed"] == 1
-        assert metrics[cell]["cnn"]["collapsed"] == 0
-    assert json.loads(json.dumps(list(metrics.values()), allow_nan=False))
+            assert value(found, estimator, "balanced_accuracy") == pytest.approx(expected, abs=5e-5)
+            (interval,) = [
+                record
+                for record in found
+                if (record["estimator"], record["metric"]) == (estimator, "balanced_accuracy")
+            ]
+            assert interval["low"] <= interval["value"] <= interval["high"]
+            assert interval["chance"] == 0.5
+            assert value(found, estimator, "clips") == len(rows)
+            assert value(found, estimator, "speakers") == rows["speaker"].nunique()
+            for label, speakers in rows.groupby("label")["speaker"].nunique().items():
+                assert value(found, estimator, "speakers", label) == speakers
+            assert value(found, estimator, "collapsed") == (predicted.nunique() == 1)
+        assert value(found, "majority", "collapsed") == 1
+        assert value(found, "network", "collapsed") == 0
+        assert all({**record, **model.columns} == record for record in found)
+    assert json.loads(json.dumps(records, allow_nan=False)) == records
+    # DVC draws no rows of unequal keys.
+    assert len({tuple(record) for found in records.values() for record in found}) == 1
 
 
-def test_the_interval_draws_speakers_and_not_clips(cells):
-    cell = cells["gender/es-features"]
-    labels, probabilities, speakers = read_predictions(cell)["linear"]
+def test_dvc_sees_every_value_of_the_records_under_its_own_name(records):
+    found = results.nested(record for of_model in records.values() for record in of_model)
+    assert list(found) == list(records)
+    network = found[ES]["network"]
+    assert network["speakers_female"] == value(records[ES], "network", "speakers", "female")
+    assert network["low"] <= network["balanced_accuracy"] <= network["high"]
+    kept = sum(len(values) for values in found[ES].values())
+    assert kept == len(records[ES]) + 2 * len(ESTIMATORS)
+
+
+def test_the_interval_draws_speakers_and_not_clips(project, models):
+    model = models[ES]
+    labels, _, speakers = read(project, model)[0]["linear"]
     # As where the clips of a speaker stand and fall together.
     right = np.isin(speakers, np.unique(speakers)[::2])
     probabilities = np.where((labels == right)[:, None], [0.2, 0.8], [0.8, 0.2])
-    predictions = {"cnn": Predictions(labels, probabilities, speakers)}
-    found = summary.cell_metrics(cell, predictions, seed=1)["cnn"]
+    predictions = {"network": Predictions(labels, probabilities, speakers)}
+    (found,) = [r for r in results.records(model, predictions, {}, seed=1) if r["low"] is not None]
     of_speakers, of_clips = (
-        balanced_accuracy_interval(labels, probabilities.argmax(axis=1), unit, cell.task, seed=1)
+        balanced_accuracy_interval(labels, probabilities.argmax(axis=1), unit, model.task, seed=1)
         for unit in (speakers, np.arange(len(labels)))
     )
     assert (found["low"], found["high"]) == of_speakers
@@ -146,26 +182,23 @@ def test_the_interval_draws_speakers_and_not_clips(cells):
 
 
 @pytest.fixture
-def copied(cells, tmp_path):
-    """A trained cell in a folder of its own, to be spoiled."""
-    cell = replace(cells["gender/es-features"], folder=tmp_path / "cell")
-    shutil.copytree(cells["gender/es-features"].folder, cell.folder)
-    return cell
+def copied(project, tmp_path):
+    """A trained model in a folder of its own, to be spoiled."""
+    shutil.copytree(project / "models" / ES, tmp_path / "model")
+    return tmp_path / "model"
 
 
-def test_a_failed_cell_carries_its_reason_and_no_figure(copied):
-    sidecar = json.loads((copied.folder / SIDECAR).read_text(encoding="utf-8"))
+def test_a_failed_model_carries_its_reason_and_no_figure(models, copied):
+    sidecar = json.loads((copied / SIDECAR).read_text(encoding="utf-8"))
     sidecar["failed"] = "the training loss is nan"
-    (copied.folder / SIDECAR).write_text(json.dumps(sidecar), encoding="utf-8")
-    reason = {"failed": "the training loss is nan"}
-    assert copied.without_figures == reason
-    assert read_predictions(copied) == {}
-    metrics = summary.cell_metrics(copied, {}, seed=1)
-    assert metrics == dict.fromkeys(("cnn", "linear", "majority"), reason)
-    (row,) = summary.result_rows(copied, metrics)
-    assert (row["status"], row["reason"]) == ("failed", "the training loss is nan")
-    counts = summary.headline({copied: metrics}, [])
-    assert counts["cells"] == {"trained": 0, "skipped": 0, "failed": 1, "collapsed": 0}
+    (copied / SIDECAR).write_text(json.dumps(sidecar), encoding="utf-8")
+    predictions, reason = read(copied, models[ES], folder=copied)
+    assert (predictions, reason) == ({}, {"failed": "the training loss is nan"})
+    found = results.records(models[ES], predictions, reason, seed=1)
+    (row,) = results.picture_rows(found).to_dict("records")
+    assert (row["status"], row["note"]) == ("failed", "the training loss is nan")
+    counts = results.headline(found, [])
+    assert counts["models"] == {"trained": 0, "skipped": 0, "failed": 1, "collapsed": 0}
     assert "gender" not in counts
 
 
@@ -180,29 +213,34 @@ def swap_two_labels(table: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (drop_a_clip, "the clips of cnn are not those of the test part"),
+        (drop_a_clip, "the clips of network are not those of the test part"),
         (lambda table: pd.concat([table, table.iloc[:1]]), "not those of the test part"),
-        (swap_two_labels, "the clips of cnn are not those of the test part"),
-        (lambda table: table[table["model"] != "linear"], "the clips of linear are not"),
+        (swap_two_labels, "the clips of network are not those of the test part"),
+        (lambda table: table[table["estimator"] != "linear"], "the clips of linear are not"),
         (lambda table: table.assign(male=np.nan), "no probability"),
         (lambda table: table.assign(male=0.9, female=0.9), "no probability"),
         (lambda table: table.assign(male=-0.5, female=1.5), "no probability"),
     ],
 )
-def test_predictions_of_another_test_part_or_of_no_sense_are_refused(copied, spoil, why):
-    path = copied.folder / PREDICTIONS
+def test_predictions_of_another_test_part_or_of_no_sense_are_refused(models, copied, spoil, why):
+    path = copied / PREDICTIONS
     table = pd.read_parquet(path).reset_index(drop=True)
     spoil(table).to_parquet(path)
     with pytest.raises(InputError, match=why) as refused:
-        read_predictions(copied)
+        read_predictions(models[ES], copied)
     assert str(path) in str(refused.value)
 
 
-def test_a_cell_trained_for_other_languages_is_refused(params, models, cells):
+def test_a_model_trained_for_other_languages_is_refused(params, project):
     fewer = params.model_copy(update={"locales": ["es", "fr"]})
-    stale = declared_cells(fewer, models=models)[-1]
-    with pytest.raises(InputError, match=r"tells en, es apart .* declares es, fr by"):
-        read_predictions(stale)
+    stale = declared_models(fewer)[-1]
+    with pytest.raises(InputError, match=r"for en, es, and params.yaml declares .* for es, fr;"):
+        read_predictions(stale, project / "models" / stale.name)
+
+
+def test_a_folder_without_a_model_is_named_with_the_remedy(models, tmp_path):
+    with pytest.raises(InputError, match=r"model\.json: no model to read .* run `make repro`"):
+        read_predictions(models[ES], tmp_path)
 
 
 def test_numbers_that_are_none_are_not_written(tmp_path):
@@ -212,7 +250,7 @@ def test_numbers_that_are_none_are_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cells, metrics):
+def test_the_headline_counts_skipped_models_and_leaves_them_out_of_the_means(records):
     corpus = [
         {"locale": "es", "outcome": "converted", "clips": 70},
         {"locale": "es", "outcome": "put aside", "clips": 1},
@@ -220,32 +258,40 @@ def test_the_headline_counts_skipped_cells_and_leaves_them_out_of_the_means(cell
         {"locale": "en", "outcome": "excluded", "clips": 5},
         {"locale": "en", "outcome": "excluded", "clips": 4},
     ]
-    found = summary.headline(metrics, corpus)
+    found = results.headline([r for of_model in records.values() for r in of_model], corpus)
 
-    def cnn(name: str) -> float:
-        return metrics[cells[name]]["cnn"]["balanced_accuracy"]
+    def network(name: str) -> float:
+        return value(records[name], "network", "balanced_accuracy")
 
     assert found["gender"] == {
-        "feat": cnn("gender/es-features"),
-        "spec": cnn("gender/es-spectrogram"),
+        "original_features": network(ES),
+        "original_spectrogram": network("gender-es-spectrogram-original"),
     }
-    assert found["language"]["feat"] == cnn("language/features")
-    assert found["cells"] == {"trained": 4, "skipped": 2, "failed": 0, "collapsed": 0}
+    assert found["language"]["original_features"] == network(POOLED)
+    assert found["models"] == {"trained": 4, "skipped": 2, "failed": 0, "collapsed": 0}
     assert found["clips"] == {"excluded": 9, "put_aside": 1, "converted": 110}
 
 
-def test_the_headline_takes_the_mean_over_the_trained_cells_and_counts_collapsed_ones(cells):
-    names = [f"gender/{x}" for x in ("es-features", "en-features", "es-spectrogram")]
-    names.append("gender/en-spectrogram")
-    made = [
-        {"cnn": {"balanced_accuracy": 0.9, "collapsed": 0}},
-        {"cnn": {"balanced_accuracy": 0.5, "collapsed": 1}},
-        {"cnn": {"skipped": "no"}},
-        {"cnn": {"failed": "no"}},
-    ]
-    found = summary.headline({cells[n]: m for n, m in zip(names, made, strict=True)}, [])
-    assert found["gender"] == {"feat": 0.7}
-    assert found["cells"] == {"trained": 2, "skipped": 1, "failed": 1, "collapsed": 1}
+def test_the_headline_takes_the_mean_over_the_trained_models_and_counts_collapsed_ones(models):
+    def record(name: str, metric: str, value: float) -> dict:
+        place = models[name].columns
+        row = {"estimator": "network", "metric": metric, "class": "", "value": value}
+        return {**place, **row, "low": None, "high": None, "chance": 0.5, "note": ""}
+
+    found = results.headline(
+        [
+            record(ES, "balanced_accuracy", 0.9),
+            record(ES, "collapsed", 0),
+            record(EN, "balanced_accuracy", 0.5),
+            record(EN, "collapsed", 1),
+            {**record(EN, "balanced_accuracy", 0.1), "estimator": "linear"},
+            record("gender-es-spectrogram-original", "skipped", 1),
+            record("gender-en-spectrogram-original", "failed", 1),
+        ],
+        [],
+    )
+    assert found["gender"] == {"original_features": 0.7}
+    assert found["models"] == {"trained": 2, "skipped": 1, "failed": 1, "collapsed": 1}
 
 
 def index_table(*notes: str) -> pd.DataFrame:
@@ -260,7 +306,7 @@ def test_every_row_of_the_corpus_is_accounted_for():
     clips = clip_table("", "", "", "", "over the cap", "no gender", "over the cap")
     clips = pd.concat([clips, clip_table("", "", "")])
     aside = pd.DataFrame({"clip": ["a", "b"], "reason": ["empty file", "no samples"]})
-    rows = summary.corpus_rows("es", clips, index_table("", "late", "", "late", "both"), aside)
+    rows = tables.corpus_rows("es", clips, index_table("", "late", "", "late", "both"), aside)
     assert [(row["outcome"], row["reason"], row["clips"]) for row in rows] == [
         ("converted", "", 2),
         ("converted", "both", 1),
@@ -270,7 +316,7 @@ def test_every_row_of_the_corpus_is_accounted_for():
         ("excluded", "no gender", 1),
         ("excluded", "over the cap", 2),
     ]
-    assert summary.headline({}, rows)["clips"] == {"excluded": 3, "put_aside": 2, "converted": 5}
+    assert results.headline([], rows)["clips"] == {"excluded": 3, "put_aside": 2, "converted": 5}
     json.dumps(rows)
 
 
@@ -278,54 +324,51 @@ def test_every_row_of_the_corpus_is_accounted_for():
 def test_a_clip_that_was_lost_or_made_up_is_an_error_that_names_the_locale(converted):
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
     with pytest.raises(ValueError, match="es: 3 clips listed"):
-        summary.corpus_rows(
+        tables.corpus_rows(
             "es", clip_table("", "", "too long"), index_table(*[""] * converted), aside
         )
 
 
 def test_a_locale_without_any_clips_adds_up_to_nothing():
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
-    rows = summary.corpus_rows("es", clip_table(), index_table(), aside)
+    rows = tables.corpus_rows("es", clip_table(), index_table(), aside)
     assert [row["clips"] for row in rows] == [0]
 
 
-def test_the_history_has_every_epoch_of_both_parts(cells):
-    rows = summary.history_rows(cells["gender/es-features"])
+def test_the_history_has_every_epoch_of_both_parts(project, models):
+    rows = tables.history_rows(models[ES], project / "models" / ES)
     assert [(row["part"], row["epoch"]) for row in rows] == [
         (part, epoch) for part in ("training", "validation") for epoch in (1, 2, 3)
     ]
     assert [row["loss"] for row in rows] == [0.5, 0.25, 0.1667, 0.75, 0.375, 0.25]
     assert [row["accuracy"] for row in rows[:2]] == [0.5, 0.25]
-    assert rows[0]["cell"] == "es-features"
+    assert rows[0]["model"] == ES
 
 
-def test_curves_of_unequal_length_are_an_error(cells, tmp_path):
-    cell = replace(cells["gender/es-features"], folder=tmp_path / "cell")
-    shutil.copytree(cells["gender/es-features"].folder, cell.folder)
-    path = cell.folder / LIVE / "plots" / "metrics" / "validation" / "loss.tsv"
+def test_curves_of_unequal_length_are_an_error(models, copied):
+    path = copied / LIVE / "plots" / "metrics" / "validation" / "loss.tsv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(ValueError, match="longer"):
-        summary.history_rows(cell)
+        tables.history_rows(models[ES], copied)
 
 
-def test_the_roc_curves_are_those_of_the_two_models_and_of_their_figures(cells, metrics):
-    cell = cells["gender/es-features"]
-    rows = summary.roc_rows(cell, read_predictions(cell))
-    assert list(dict.fromkeys(row["model"] for row in rows)) == ["cnn", "linear"]
-    for model in ("cnn", "linear"):
-        points = [(row["fpr"], row["tpr"]) for row in rows if row["model"] == model]
+def test_the_roc_curves_are_those_of_the_figures(project, models, records):
+    rows = tables.roc_rows(models[ES], read(project, models[ES])[0])
+    assert list(dict.fromkeys(row["estimator"] for row in rows)) == ["network", "linear"]
+    for estimator in ("network", "linear"):
+        points = [(row["fpr"], row["tpr"]) for row in rows if row["estimator"] == estimator]
         assert (points[0], points[-1]) == ((0, 0), (1, 1))
         area = np.trapezoid(*zip(*((tpr, fpr) for fpr, tpr in points), strict=True))
-        assert area == pytest.approx(metrics[cell][model]["roc_auc"], abs=5e-4)
+        assert area == pytest.approx(value(records[ES], estimator, "roc_auc"), abs=5e-4)
         assert area != pytest.approx(0.5, abs=0.05)  # where the other class has the same
 
 
-def test_the_confusion_matrix_is_that_of_the_cnn(cells, metrics):
-    cell = cells["gender/es-features"]
-    rows = summary.confusion_rows(cell, read_predictions(cell))
-    assert sum(row["clips"] for row in rows) == metrics[cell]["cnn"]["clips"]
+def test_the_confusion_matrix_is_that_of_the_network(project, models, records):
+    rows = tables.confusion_rows(models[ES], read(project, models[ES])[0])
+    assert sum(row["clips"] for row in rows) == value(records[ES], "network", "clips")
     recalls = [row["share"] for row in rows if row["actual"] == row["predicted"]]
-    assert np.mean(recalls) == pytest.approx(metrics[cell]["cnn"]["balanced_accuracy"], abs=1e-4)
+    expected = value(records[ES], "network", "balanced_accuracy")
+    assert np.mean(recalls) == pytest.approx(expected, abs=1e-4)
 
 
 def fields_of(node) -> set[str]:
@@ -355,22 +398,23 @@ def drawn() -> dict[str, dict]:
 @pytest.mark.parametrize(
     ("path", "rows_of"),
     [
-        ("plots/gender_history.json", lambda cell, _: summary.history_rows(cell)),
-        ("plots/gender_roc.json", summary.roc_rows),
-        ("plots/gender_confusion.json", summary.confusion_rows),
-        ("plots/language_history.json", lambda cell, _: summary.history_rows(cell)),
-        ("plots/language_confusion.json", summary.confusion_rows),
+        ("metrics/results.json", lambda m, _, found: results.records(m, found, {}, seed=1)),
+        ("plots/history.json", lambda m, folder, _: tables.history_rows(m, folder)),
+        ("plots/roc.json", lambda m, _, found: tables.roc_rows(m, found)),
+        ("plots/confusion.json", lambda m, _, found: tables.confusion_rows(m, found)),
     ],
 )
-def test_the_rows_have_every_field_that_their_plot_reads(cells, path, rows_of):
+def test_the_rows_have_every_field_that_their_plot_reads(project, models, path, rows_of):
     spec = drawn()[path]
     template = (ROOT / ".dvc" / "plots" / f"{spec['template']}.json").read_text(encoding="utf-8")
     needed = fields_of(json.loads(template)) | {spec["x"], spec["y"]}
-    assert {"locale", "representation"} <= needed
-    task = path.removeprefix("plots/").partition("_")[0]
-    for cell in cells.values():
-        if cell.task.name == task and not cell.without_figures:
-            for row in rows_of(cell, read_predictions(cell)):
+    assert "model" in needed
+    for model in models.values():
+        found, reason = read(project, model)
+        if not reason:
+            rows = rows_of(model, project / "models" / model.name, found)
+            assert rows
+            for row in rows:
                 assert needed <= set(row)
                 json.dumps(row, allow_nan=False)
 
@@ -378,25 +422,24 @@ def test_the_rows_have_every_field_that_their_plot_reads(cells, path, rows_of):
 def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     spec = drawn()["metrics/corpus.json"]
     aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
-    rows = summary.corpus_rows("es", clip_table("x", ""), index_table(""), aside)
-    assert all({spec["x"], spec["y"]} <= set(row) for row in rows)
+    rows = tables.corpus_rows("es", clip_table("x", ""), index_table(""), aside)
+    template = (ROOT / ".dvc" / "plots" / f"{spec['template']}.json").read_text(encoding="utf-8")
+    needed = fields_of(json.loads(template)) | {spec["x"], spec["y"]}
+    assert all(needed <= set(row) for row in rows)
 
 
-def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(cells, metrics):
-    cell = cells["gender/es-features"]
-    assert {row["reason"] for row in summary.result_rows(cell, metrics[cell])} == {
-        "2 test speakers labelled female: too few to tell"
-    }
+def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(records):
+    rows = results.picture_rows(records[ES])
+    assert set(rows["note"]) == {"2 test speakers labelled female: too few to tell"}
 
 
-def test_the_picture_of_the_results_shows_trained_and_skipped_cells(cells, metrics):
-    rows = [row for cell in cells.values() for row in summary.result_rows(cell, metrics[cell])]
+def test_the_picture_of_the_results_shows_trained_and_skipped_models(records):
+    rows = results.picture_rows([r for of_model in records.values() for r in of_model])
     assert len(rows) == 4 * 3 + 2
-    figure = results(pd.DataFrame(rows), languages=2)
+    figure = results_picture(rows)
     words = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert words.count(f"skipped: {REASON}") == 2
-    value = metrics[cells["gender/es-features"]]["cnn"]["balanced_accuracy"]
-    assert f"{value:.2f}" in words
+    assert f"{value(records[ES], 'network', 'balanced_accuracy'):.2f}" in words
 
 
 def clips_of(task, labels: dict[tuple[str, str], int], part: str) -> pd.DataFrame:
@@ -421,7 +464,7 @@ def test_undersampling_is_counted_in_the_part_that_it_was_given():
     task = language(["es", "en"])
     training, test = (clips_of(task, LABELS, part) for part in ("training", "test"))
     split, used = pd.concat([test, training]), pd.concat([test, training.iloc[1:]])
-    table = summary.undersampling_table(split, used, task, undersample="training")
+    table = tables.undersampling_table(split, used, task, undersample="training")
     assert told(table) == [
         ("en", "female", "before", 8, 4),
         ("es", "male", "before", 6, 3),
@@ -432,7 +475,7 @@ def test_undersampling_is_counted_in_the_part_that_it_was_given():
         ("es", "female", "after", 3, 2),
         ("es", "unlabelled", "after", 2, 1),
     ]
-    everything = summary.undersampling_table(split, used, task, undersample="everything")
+    everything = tables.undersampling_table(split, used, task, undersample="everything")
     clips = everything.groupby("stage")["clips"].sum()
     assert (clips["before"], clips["after"]) == (40, 39)
 
@@ -440,14 +483,14 @@ def test_undersampling_is_counted_in_the_part_that_it_was_given():
 def test_a_second_label_stands_beside_the_class_only_where_it_tells_more():
     labels = {("es", "female"): 2, ("es", "male"): 3, ("en", "male"): 1}
     split = clips_of(GENDER, labels, "training")
-    pooled = summary.undersampling_table(split, split, GENDER, undersample="training")
+    pooled = tables.undersampling_table(split, split, GENDER, undersample="training")
     assert told(pooled)[:3] == [
         ("male", "es", "before", 6, 3),
         ("male", "en", "before", 2, 1),
         ("female", "es", "before", 4, 2),
     ]
     one = split[split["locale"] == "es"]
-    table = summary.undersampling_table(one, one.iloc[:4], GENDER, undersample="training")
+    table = tables.undersampling_table(one, one.iloc[:4], GENDER, undersample="training")
     assert told(table) == [
         ("male", "before", 6, 3),
         ("female", "before", 4, 2),
@@ -455,12 +498,14 @@ def test_a_second_label_stands_beside_the_class_only_where_it_tells_more():
     ]
 
 
-def test_the_picture_of_undersampling_tells_the_part_or_why_there_is_none(cells, params, tmp_path):
-    def words(cell, speakers):
-        split, _ = split_and_arrays(cell.task, params, tmp_path / cell.task.name, speakers=speakers)
-        figure = undersampling_picture(cell, split, params)
+def test_the_picture_of_undersampling_tells_the_part_or_why_there_is_none(
+    project, models, monkeypatch
+):
+    monkeypatch.chdir(project)
+
+    def words(name):
+        figure = undersampling_picture(models[name], Path("models"), undersample="training")
         return " ".join(text.get_text() for text in figure.findobj(Text))
 
-    assert "clips of the training part" in words(cells["language/features"], SPEAKERS)
-    few = {place: count for place, count in SPEAKERS.items() if place[0] == "en"}
-    assert f"skipped: {REASON}" in words(cells["gender/en-features"], few)
+    assert "clips of the training part" in words(POOLED)
+    assert f"skipped: {REASON}" in words(EN)

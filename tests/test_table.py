@@ -17,8 +17,9 @@ import pytest
 from voicetraits.corpus.clips import CLIP_COLUMNS, read_clips, write_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
-from voicetraits.selection.caps import cap_clips, selection_counts
+from voicetraits.selection.caps import cap_clips
 from voicetraits.selection.clip_table import read_clip_table, read_validated
+from voicetraits.selection.findings import selection_counts
 from voicetraits.selection.rows import read_durations, speaker_hash
 
 # Columns of validated.tsv by the versions of Common Voice that brought them.

@@ -16,18 +16,22 @@ from dvc_render.html import HTML
 from voicetraits.plots.page import main, plots_page
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
-CELLS = [(locale, kind) for locale in ("es", "en") for kind in ("features", "spectrogram")]
+MODELS = [f"gender-{locale}-{kind}" for locale in ("es", "en") for kind in ("features", "mel")]
 OLDEST, *_, NEWEST = vl_convert.get_vegalite_versions()
 REVISIONS = ("HEAD", "workspace")
 AXES = {
     "history": ("epoch", "loss"),
     "roc": ("fpr", "tpr"),
     "confusion": ("predicted", "actual"),
+    "results": ("value", "model"),
+    "corpus": ("clips", "outcome"),
 }
+# Those that have a panel per model.
+OF_MODELS = ("history", "roc", "confusion")
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
-    """One row per point of one cell, as the summarise stage writes them."""
+    """One row per point of one model (or locale), as the summarise stage writes them."""
     if name == "history":
         return [
             {"epoch": epoch, "part": part, "loss": 1 / epoch}
@@ -37,9 +41,26 @@ def rows_of(name: str) -> list[dict[str, Any]]:
     if name == "roc":
         points = ((0, 0), (0, 0.6), (0.4, 0.9), (1, 1))
         return [
-            {"model": model, "fpr": fpr, "tpr": tpr}
-            for model in ("cnn", "linear")
+            {"estimator": estimator, "fpr": fpr, "tpr": tpr}
+            for estimator in ("network", "linear")
             for fpr, tpr in points
+        ]
+    if name == "results":
+        score = {"metric": "balanced_accuracy", "low": 0.6, "high": 0.9, "note": ""}
+        return [
+            {"estimator": "network", "value": 0.8, **score},
+            {"estimator": "linear", "value": 0.7, **score},
+            {"estimator": "network", "value": 0.1, **score, "metric": "loss"},
+        ]
+    if name == "corpus":
+        return [
+            {"locale": locale, "outcome": outcome, "reason": reason, "clips": clips}
+            for locale in ("es", "en")
+            for outcome, reason, clips in (
+                ("converted", "", 4321),
+                ("put aside", "silent", 7),
+                ("excluded", "over the cap", 98),
+            )
         ]
     counts = {("female", "female"): 1234, ("female", "male"): 66, ("male", "male"): 7}
     shares = {("female", "female"): 0.949, ("female", "male"): 0.051, ("male", "male"): 1.0}
@@ -58,9 +79,9 @@ def renderer(name: str) -> VegaRenderer:
     """What `dvc plots diff` hands to dvc_render for two revisions."""
     x, y = AXES[name]
     points = [
-        {"locale": locale, "representation": kind, **row, "rev": revision}
+        {"model": model, "task": "gender", **row, "rev": revision}
         for revision in REVISIONS
-        for locale, kind in CELLS
+        for model in MODELS
         for row in rows_of(name)
     ]
     return VegaRenderer(
@@ -95,44 +116,37 @@ def test_a_template_has_the_anchors_that_dvc_fills(name: str) -> None:
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("name", AXES)
-def test_every_cell_and_revision_is_drawn(name: str, version: str) -> None:
+def test_every_model_and_revision_is_drawn(name: str, version: str) -> None:
     spec = renderer(name).get_filled_template()
     assert "<DVC_METRIC" not in json.dumps(spec)
     drawn = words(spec, version)
     assert {"The title", "the x label", "the y label", *REVISIONS} <= set(drawn)
-    headers = [word for word in drawn if word in ("es", "en", "features", "spectrogram")]
-    assert headers.index("es") < headers.index(
-        "en"
-    )  # the order of params.yaml, not of the alphabet
-    assert headers.index("features") < headers.index("spectrogram")
+    panels = ["es", "en"] if name == "corpus" else MODELS
+    headers = list(dict.fromkeys(word for word in drawn if word in panels))
+    assert headers == panels  # in the order of params.yaml, not of the alphabet
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-@pytest.mark.parametrize("name", AXES)
-def test_every_value_is_drawn_below_the_header_of_its_cell(name: str, version: str) -> None:
+@pytest.mark.parametrize("name", OF_MODELS)
+def test_every_value_is_drawn_below_the_header_of_its_model(name: str, version: str) -> None:
     x, y = AXES[name]
-    cells = [
-        (locale, kind) for locale in ("es", "en", "fr") for kind in ("spectrogram", "features")
-    ]
     points = [
-        {"locale": locale, "representation": kind, **row, "rev": "HEAD", "clips": 501 + number}
+        {"model": model, "task": "gender", **row, "rev": "HEAD", "clips": 501 + number}
         | ({y: (501 + number) / 1000} if name != "confusion" else {})
-        for number, (locale, kind) in enumerate(cells)
+        for number, model in enumerate(MODELS)
         for row in rows_of(name)
     ]
     spec = VegaRenderer(
         points, name, template=name, template_dir=str(TEMPLATES), x=x, y=y
     ).get_filled_template()
     drawn = places(vl_convert.vegalite_to_svg(spec, vl_version=version))
-    columns = {word: place[0] for word, place in drawn if word in ("es", "en", "fr")}
-    rows = {word: place[1] for word, place in drawn if word in ("spectrogram", "features")}
-    for number, (locale, kind) in enumerate(cells):
+    columns = {word: place[0] for word, place in drawn if word in MODELS}
+    for number, model in enumerate(MODELS):
         value = f"{501 + number}" if name == "confusion" else f"{y}: {(501 + number) / 1000}"
         found = [place for word, place in drawn if value in word]
         assert found, value
-        for across, down in found:
-            assert min(columns, key=lambda name: abs(columns[name] - across)) == locale
-            assert min(rows, key=lambda name: abs(rows[name] - down)) == kind
+        for across, _ in found:
+            assert min(columns, key=lambda name: abs(columns[name] - across)) == model
 
 
 def places(svg: str) -> list[tuple[str, tuple[float, float]]]:
@@ -159,27 +173,59 @@ def test_training_and_validation_are_told_apart() -> None:
     assert {"training", "validation"} <= set(words(renderer("history").get_filled_template()))
 
 
-def test_the_roc_has_one_chance_line_per_panel_and_names_both_models() -> None:
+def test_the_roc_has_one_chance_line_per_panel_and_names_both_estimators() -> None:
     spec = renderer("roc").get_filled_template()
-    assert {"CNN", "logistic regression"} <= set(words(spec))
+    assert {"network", "logistic regression"} <= set(words(spec))
     svg = vl_convert.vegalite_to_svg(spec, vl_version=NEWEST)
     # A rule from corner to corner: both of its lengths are those of the panel.
-    assert len(re.findall(r'x2="220" y2="-220"', svg)) == len(CELLS)
+    assert len(re.findall(r'x2="220" y2="-220"', svg)) == len(MODELS)
 
 
-def test_confusion_cells_show_clips_and_share_by_revision_side_by_side() -> None:
+def test_confusion_matrices_show_clips_and_share_by_revision_side_by_side() -> None:
     drawn = words(renderer("confusion").get_filled_template())
-    assert drawn.count("1,234") == drawn.count("95%") == len(CELLS) * len(REVISIONS)
-    rows = [word for word in drawn if word in ("features", "spectrogram", *REVISIONS)]
-    assert rows == [
-        "features",
-        "HEAD",
-        "features",
-        "workspace",
-        *["spectrogram", "HEAD"],
-        "spectrogram",
-        "workspace",
+    assert drawn.count("1,234") == drawn.count("95%") == len(MODELS) * len(REVISIONS)
+    panels = [word for word in drawn if word in (*MODELS, *REVISIONS)]
+    expected = [(model, revision) for model in MODELS for revision in REVISIONS]
+    assert panels == [word for pair in expected for word in pair]
+
+
+def test_classes_keep_their_order() -> None:
+    ages = ("teens", "twenties", "fifties")
+    points = [
+        {"model": "age", "actual": actual, "predicted": predicted, "clips": 5, "share": 0.3}
+        for actual in ages
+        for predicted in ages
     ]
+    spec = VegaRenderer(
+        [{**point, "rev": "HEAD"} for point in points],
+        "confusion",
+        template="confusion",
+        template_dir=str(TEMPLATES),
+        x="predicted",
+        y="actual",
+    ).get_filled_template()
+    drawn = [word for word in words(spec) if word in ages]
+    assert drawn == [*ages, *ages]
+
+
+def test_one_spike_does_not_flatten_the_other_losses() -> None:
+    losses = [0.9, 0.7, 500.0, 0.5, 0.4, 0.3, 0.3, 0.3]
+    points = [
+        {"model": "x", "epoch": epoch, "part": "validation", "loss": loss, "rev": "HEAD"}
+        for epoch, loss in enumerate(losses, start=1)
+    ]
+    spec = VegaRenderer(
+        points, "history", template="history", template_dir=str(TEMPLATES), x="epoch", y="loss"
+    ).get_filled_template()
+    drawn = words(spec)
+    assert drawn.count("▲") == 1  # where the curve is cut
+    assert max(float(word) for word in drawn if re.fullmatch(r"\d+(\.\d+)?", word)) < 10
+
+
+def test_what_is_rare_can_be_read_beside_what_is_frequent() -> None:
+    drawn = words(renderer("corpus").get_filled_template())
+    assert {"put aside: silent", "excluded: over the cap", "converted"} <= set(drawn)
+    assert {"7", "98", "4,321"} <= set(drawn)
 
 
 @pytest.mark.parametrize("name", AXES)

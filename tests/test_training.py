@@ -1,4 +1,4 @@
-"""The CNNs, their batches, and training: as designed, reproducible, and able to learn.
+"""The networks, their batches, and training: as designed, reproducible, and able to learn.
 
 All tests that need Keras are here: it takes seconds to import and more to compile.
 """
@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, folder_bytes
+from conftest import GENDER, ROOT, folder_bytes, language
+from sklearn.preprocessing import MinMaxScaler
 
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 import jax
 
 from voicetraits.dataset.arrays import Chosen, StoredClips
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, Part
-from voicetraits.dataset.scaling import Scaled, Scaler
+from voicetraits.dataset.scaling import Scaling, fit_scaling
 from voicetraits.errors import NotFiniteError
-from voicetraits.networks.layers import GlorotUniform, HalvingPool
-from voicetraits.networks.original import build_model
+from voicetraits.networks import build
+from voicetraits.networks.layers import GlorotUniform, HalvingPool, MinMaxScaling
 from voicetraits.params import Train
 from voicetraits.storage.shards import shard_name, write_array
-from voicetraits.tasks import GENDER, language
 from voicetraits.training.batches import Batches, devices_for
 from voicetraits.training.epochs import LogEpochs
 from voicetraits.training.fit import balanced_weights, fit, predict, targets
@@ -57,7 +57,7 @@ def separable(labels: list[int], *, seed: int, mislabelled: int = 0) -> Part:
     given = truth.copy()
     if mislabelled:
         given[-mislabelled:] = 1 - given[-mislabelled:]
-    return Part(pd.DataFrame(index=range(len(truth))), raw, raw[..., None], given)
+    return Part(pd.DataFrame(index=range(len(truth))), raw, given)
 
 
 PARTS = {
@@ -67,6 +67,10 @@ PARTS = {
     VALIDATION: separable([0] * 8 + [1] * 5, seed=2, mislabelled=2),
     TEST: separable([0, 1] * 5 + [0], seed=3),
 }
+
+
+# Their values lie between 0 and 1 as they are.
+AS_IT_IS = Scaling(np.zeros((68, FRAMES), np.float32), np.ones((68, FRAMES), np.float32))
 
 
 def history(live_folder, part: str, name: str) -> np.ndarray:
@@ -79,13 +83,22 @@ def history(live_folder, part: str, name: str) -> np.ndarray:
 def trained(tmp_path_factory):
     """A gender CNN and dvclive's folder of its training."""
     live_folder = tmp_path_factory.mktemp("trained") / "live"
-    model = fit(GENDER, PARTS, TRAIN, seed=5, label="es-features", live_folder=live_folder)
+    model = fit(
+        "original",
+        GENDER,
+        PARTS,
+        AS_IT_IS,
+        TRAIN,
+        seed=5,
+        label="es-features",
+        live_folder=live_folder,
+    )
     return model, live_folder
 
 
 def weighted_loss(model: Any, part: Part) -> float:
     """Cross-entropy under which both classes count the same, as early stopping watches it."""
-    found = predict(model, part.inputs, batch_size=TRAIN.batch_size)
+    found = predict(model, part.arrays, batch_size=TRAIN.batch_size)
     losses = -np.log(found[np.arange(len(part.labels)), part.labels])
     return float((balanced_weights(part.labels) * losses).mean())
 
@@ -102,14 +115,32 @@ def test_the_network_learns_from_the_training_part_and_no_other(tmp_path):
     turned = replace(PARTS[TRAINING], labels=1 - PARTS[TRAINING].labels)
     clean = separable([0, 1] * 6, seed=4)
     parts = {TRAINING: turned, VALIDATION: turned, TEST: clean}
-    fit(GENDER, parts, TRAIN, seed=5, label="x", live_folder=tmp_path / "turned")
+    fit(
+        "original",
+        GENDER,
+        parts,
+        AS_IT_IS,
+        TRAIN,
+        seed=5,
+        label="x",
+        live_folder=tmp_path / "turned",
+    )
     parts[VALIDATION] = clean
-    model = fit(GENDER, parts, TRAIN, seed=5, label="x", live_folder=tmp_path / "clean")
+    model = fit(
+        "original",
+        GENDER,
+        parts,
+        AS_IT_IS,
+        TRAIN,
+        seed=5,
+        label="x",
+        live_folder=tmp_path / "clean",
+    )
     turned_accuracy = history(tmp_path / "turned", VALIDATION, "accuracy")
     clean_accuracy = history(tmp_path / "clean", VALIDATION, "accuracy")
     assert turned_accuracy[-1] > 0.9
     assert clean_accuracy[-1] < 0.1
-    assert predict(model, clean.inputs, batch_size=4).shape == (12, 2)
+    assert predict(model, clean.arrays, batch_size=4).shape == (12, 2)
 
 
 def test_keras_runs_on_jax():
@@ -131,7 +162,8 @@ def layers_of(model: Any) -> list[tuple[str, tuple[int, ...]]]:
 
 
 BLOCKS = [
-    ("InputLayer", (68, 68, 1)),
+    ("InputLayer", (68, 68)),
+    ("MinMaxScaling", (68, 68, 1)),
     ("Conv3x3", (68, 68, 16)),
     ("BatchNormalization", (68, 68, 16)),
     ("HalvingPool", (34, 34, 16)),
@@ -146,6 +178,7 @@ BLOCKS = [
     ("HalvingPool", (4, 4, 128)),
     ("Flatten", (2048,)),
 ]
+SCALING_PARAMETERS = 2 * 68 * 68  # not trained
 # 3 x 3 x channels in x filters + filters, and four numbers a filter of batch normalisation.
 BLOCK_PARAMETERS = sum(
     9 * before * filters + filters + 4 * filters
@@ -154,19 +187,21 @@ BLOCK_PARAMETERS = sum(
 
 
 def test_the_gender_network_is_the_one_of_the_design():
-    model = build_model(GENDER, frames=68, seed=0)
+    model = build("original", (68, 68), GENDER.heads, seed=0)
     assert layers_of(model) == [*BLOCKS, ("SteadyDense", (64,)), ("SteadyDense", (1,))]
-    assert model.count_params() == BLOCK_PARAMETERS + (2048 * 64 + 64) + (64 + 1) == 229_313
+    found = model.count_params() - SCALING_PARAMETERS
+    assert found == BLOCK_PARAMETERS + (2048 * 64 + 64) + (64 + 1) == 229_313
     assert activations(model) == ["relu"] * 5 + ["sigmoid"]
     assert kernels(model) == {(3, 3)}
 
 
 def test_the_language_network_is_the_one_of_the_design():
-    model = build_model(LANGUAGE, frames=68, seed=0)
+    model = build("original", (68, 68), LANGUAGE.heads, seed=0)
     dense = [("SteadyDense", (units,)) for units in (128, 32, 4)]
     assert layers_of(model) == [*BLOCKS, *dense]
     dense = (2048 * 128 + 128) + (128 * 32 + 32) + (32 * 4 + 4)
-    assert model.count_params() == BLOCK_PARAMETERS + dense == 364_644
+    found = model.count_params() - SCALING_PARAMETERS
+    assert found == BLOCK_PARAMETERS + dense == 364_644
     assert activations(model) == ["relu"] * 6 + ["softmax"]
 
 
@@ -191,11 +226,11 @@ def test_kernels_start_in_the_range_that_keras_gives_them(shape):
 
 def test_the_seed_decides_the_first_weights_and_no_two_kernels_share_them():
     def weights(seed: int) -> list[np.ndarray]:
-        return build_model(LANGUAGE, frames=FRAMES, seed=seed).get_weights()
+        return build("original", (68, FRAMES), LANGUAGE.heads, seed=seed).get_weights()
 
     one, again, other = weights(1), weights(1), weights(2)
     assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
-    kernels = [number for number, values in enumerate(one) if values.ndim > 1]
+    kernels = [number for number, values in enumerate(one) if values.ndim > 1 and values.std() > 0]
     assert len(kernels) == 7
     assert not any(np.array_equal(one[number], other[number]) for number in kernels)
     # Each goes on where the one before stopped.
@@ -268,8 +303,8 @@ def test_every_epoch_has_a_new_order_that_the_seed_decides():
 
 def test_targets_fit_the_end_of_the_network():
     labels = np.array([1, 0, 3])
-    assert targets(labels[:2], GENDER).tolist() == [[1.0], [0.0]]
-    assert targets(labels, LANGUAGE).tolist() == np.eye(4)[labels].tolist()
+    assert targets(labels[:2], GENDER.heads[0]).tolist() == [[1.0], [0.0]]
+    assert targets(labels, LANGUAGE.heads[0]).tolist() == np.eye(4)[labels].tolist()
 
 
 def test_weights_make_every_class_count_the_same():
@@ -283,7 +318,7 @@ def test_weights_make_every_class_count_the_same():
 def test_a_separable_problem_is_learned(trained):
     model, live_folder = trained
     test = PARTS[TEST]
-    found = predict(model, test.inputs, batch_size=4)
+    found = predict(model, test.arrays, batch_size=4)
     assert (found.argmax(axis=1) == test.labels).all()
     assert history(live_folder, TRAINING, "accuracy")[-1] > 0.95
 
@@ -312,7 +347,7 @@ def test_training_stops_early_and_keeps_the_best_weights_after_the_warmup(traine
 
     # The written loss is the mean over the clips, every class counting the same.
     validation = PARTS[VALIDATION]
-    likelihood = predict(model, validation.inputs, batch_size=4)[
+    likelihood = predict(model, validation.arrays, batch_size=4)[
         np.arange(len(validation.labels)), validation.labels
     ]
     by_class = [-np.log(likelihood[validation.labels == label]).mean() for label in (0, 1)]
@@ -321,16 +356,16 @@ def test_training_stops_early_and_keeps_the_best_weights_after_the_warmup(traine
 
 def test_training_twice_gives_the_same_bits(trained, tmp_path):
     model, live_folder = trained
-    again = fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
+    again = fit(
+        "original", GENDER, PARTS, AS_IT_IS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live"
+    )
     assert folder_bytes(tmp_path / "live") == folder_bytes(live_folder)
     for found, expected in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
 def test_clips_on_disk_train_the_same_network_to_the_bit(tmp_path):
-    """Unscaled clips in shards, scaled batch by batch, against all of them scaled beforehand."""
-    raw = np.concatenate([PARTS[name].raw for name in PARTS]) * 30 - 5
-    scaler = Scaler.fit(raw)
+    raw = np.concatenate([PARTS[name].arrays for name in PARTS]) * 30 - 5
     shards = np.split(raw, [20, 40])
     for number, arrays in enumerate(shards):
         write_array(tmp_path / shard_name(number, "npy"), arrays)
@@ -339,29 +374,47 @@ def test_clips_on_disk_train_the_same_network_to_the_bit(tmp_path):
     stored = StoredClips(index, {"es": tmp_path})
     in_memory, on_disk, start = {}, {}, 0
     for name, part in PARTS.items():
-        places = np.arange(start, start + len(part.labels))
-        start += len(places)
-        clips, there = raw[places], Chosen(stored, places)
-        in_memory[name] = Part(part.clips, clips, scaler.transform(clips), part.labels)
-        on_disk[name] = Part(part.clips, there, Scaled(there, scaler), part.labels)
+        here = np.arange(start, start + len(part.labels))
+        start += len(here)
+        in_memory[name] = replace(part, arrays=raw[here])
+        on_disk[name] = replace(part, arrays=Chosen(stored, here))
     train = TRAIN.model_copy(update={"epochs": 6, "warmup": 1})
     weights, predictions, lives = [], [], []
     for number, parts in enumerate((in_memory, on_disk)):
         lives.append(tmp_path / f"live-{number}")
-        model = fit(GENDER, parts, train, seed=5, label="x", live_folder=lives[-1])
+        scaling = fit_scaling(parts[TRAINING].arrays)
+        model = fit(
+            "original", GENDER, parts, scaling, train, seed=5, label="x", live_folder=lives[-1]
+        )
         weights.append(model.get_weights())
-        predictions.append(predict(model, parts[TEST].inputs, batch_size=4))
+        predictions.append(predict(model, parts[TEST].arrays, batch_size=4))
     for found, expected in zip(*weights, strict=True):
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(*predictions)
     assert folder_bytes(lives[0]) == folder_bytes(lives[1])
 
 
+def test_the_first_layer_scales_as_scikit_learn_does(trained):
+    arrays = PARTS[TRAINING].arrays * 30 - 5
+    arrays[:, 3] = 7  # values that never change
+    layer = MinMaxScaling()
+    layer.build((None, 68, FRAMES))
+    layer.set_weights(list(fit_scaling(arrays)))
+    for clips in (arrays, PARTS[TEST].arrays * 30):
+        theirs = MinMaxScaler().fit(arrays.reshape(len(arrays), -1))
+        expected = theirs.transform(clips.reshape(len(clips), -1)).reshape(*clips.shape, 1)
+        np.testing.assert_allclose(np.asarray(layer(clips)), expected, atol=1e-5)
+    model, _ = trained
+    low, scale = model.layers[1].get_weights()
+    np.testing.assert_array_equal(low, AS_IT_IS.low)
+    np.testing.assert_array_equal(scale, AS_IT_IS.scale)
+
+
 IN_A_PROCESS_OF_ITS_OWN = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
-from test_training import GENDER, PARTS, SHORT, TEST, fit, jax, np, predict, separable
+from test_training import AS_IT_IS, GENDER, PARTS, SHORT, TEST, fit, jax, np, predict, separable
 from voicetraits.networks.layers import HalvingPool
 from voicetraits.errors import InputError
 
@@ -376,16 +429,16 @@ def call(self, inputs):
 HalvingPool.call = call
 
 out = Path(sys.argv[1])
-model = fit(GENDER, PARTS, SHORT, seed=5, label="x", live_folder=out / "live")
+model = fit("original", GENDER, PARTS, AS_IT_IS, SHORT, seed=5, label="x", live_folder=out / "live")
 model.save_weights(out / "model.weights.h5")
-np.save(out / "predicted.npy", predict(model, PARTS[TEST].inputs, batch_size=4))
+np.save(out / "predicted.npy", predict(model, PARTS[TEST].arrays, batch_size=4))
 try:
-    fit(GENDER, PARTS, SHORT.model_copy(update={"batch_size": 6}), seed=5, label="x",
-        live_folder=out / "refused")
+    six = SHORT.model_copy(update={"batch_size": 6})
+    fit("original", GENDER, PARTS, AS_IT_IS, six, seed=5, label="x", live_folder=out / "refused")
 except InputError as error:
     refused = str(error)
 few = {name: separable([0, 1, 0], seed=1) for name in PARTS}
-fit(GENDER, few, SHORT, seed=5, label="x", live_folder=out / "few")
+fit("original", GENDER, few, AS_IT_IS, SHORT, seed=5, label="x", live_folder=out / "few")
 variables = [variable.value for variable in model.weights + model.optimizer.variables]
 print(json.dumps({
     "devices": jax.device_count(),
@@ -424,18 +477,20 @@ def test_four_devices_share_every_batch_and_train_what_one_trains(tmp_path):
     assert not (tmp_path / "refused").exists()
 
     assert jax.device_count() == 1
-    one = fit(GENDER, PARTS, SHORT, seed=5, label="x", live_folder=tmp_path / "one")
+    one = fit(
+        "original", GENDER, PARTS, AS_IT_IS, SHORT, seed=5, label="x", live_folder=tmp_path / "one"
+    )
     for part in (TRAINING, VALIDATION):
         for name in ("loss", "accuracy"):
             of_four, of_one = (history(tmp_path / n, part, name) for n in ("live", "one"))
             np.testing.assert_allclose(of_four, of_one, atol=0.002)
     predicted = np.load(tmp_path / "predicted.npy")
     np.testing.assert_allclose(
-        predicted, predict(one, PARTS[TEST].inputs, batch_size=4), atol=0.002
+        predicted, predict(one, PARTS[TEST].arrays, batch_size=4), atol=0.002
     )
     # What four devices have saved, one can read.
     one.load_weights(tmp_path / "model.weights.h5")
-    np.testing.assert_allclose(predicted, predict(one, PARTS[TEST].inputs, batch_size=4), atol=1e-6)
+    np.testing.assert_allclose(predicted, predict(one, PARTS[TEST].arrays, batch_size=4), atol=1e-6)
 
 
 def test_one_device_takes_any_batch_size_and_nothing_is_distributed(trained):
@@ -458,7 +513,7 @@ def test_small_training_sets_still_give_every_device_as_much(clips, size, device
 
 def test_predictions_come_in_the_order_of_the_clips_and_do_not_depend_on_the_batch(trained):
     model, _ = trained
-    inputs = PARTS[VALIDATION].inputs
+    inputs = PARTS[VALIDATION].arrays
     found = predict(model, inputs, batch_size=4)
     assert found.shape == (13, 2)
     assert found.dtype == np.float64
@@ -484,6 +539,8 @@ class Recorder:
             [validation_data[n][0] for n in range(len(validation_data))]
         )
 
+    layers = ()
+
     def get_weights(self) -> list[np.ndarray]:
         return []
 
@@ -492,23 +549,27 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
     tmp_path, monkeypatch
 ):
     network = Recorder()
-    monkeypatch.setattr("voicetraits.training.fit.build_model", lambda *_, **__: network)
-    fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
-    given = PARTS[TRAINING].inputs
+    monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
+    fit(
+        "original", GENDER, PARTS, AS_IT_IS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live"
+    )
+    given = PARTS[TRAINING].arrays
     first, second = network.epochs
     for epoch in (first, second):
         assert not np.array_equal(epoch, given)
         assert {clip.tobytes() for clip in epoch} == {clip.tobytes() for clip in given}
     assert not np.array_equal(first, second)
-    watched = PARTS[VALIDATION].inputs
+    watched = PARTS[VALIDATION].arrays
     np.testing.assert_array_equal(network.validation[: len(watched)], watched)
     assert network.options["loss"] == "binary_crossentropy"
 
 
 def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, monkeypatch):
     network = Recorder()
-    monkeypatch.setattr("voicetraits.training.fit.build_model", lambda *_, **__: network)
-    fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
+    monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
+    fit(
+        "original", GENDER, PARTS, AS_IT_IS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live"
+    )
     rate = keras.optimizers.schedules.deserialize(
         network.options["optimizer"].get_config()["learning_rate"]
     )
@@ -533,23 +594,34 @@ class Watched:
 
 def spoiled(part: str, value: float) -> dict[str, Part]:
     """The parts, one of them with inputs that no network takes."""
-    inputs = Watched(np.full_like(PARTS[part].inputs, value))
-    return {**PARTS, part: replace(PARTS[part], inputs=inputs)}
+    arrays = Watched(np.full_like(PARTS[part].arrays, value))
+    return {**PARTS, part: replace(PARTS[part], arrays=arrays)}
 
 
 def test_training_stops_at_the_first_loss_that_is_no_number(tmp_path):
     parts = spoiled(TRAINING, np.inf)
     train = TRAIN.model_copy(update={"steps": 500})
     with pytest.raises(NotFiniteError, match=r"the training loss is nan.*train\.learning_rate"):
-        fit(GENDER, parts, train, seed=5, label="x", live_folder=tmp_path / "live")
-    assert parts[TRAINING].inputs.asked < 20
+        fit(
+            "original",
+            GENDER,
+            parts,
+            AS_IT_IS,
+            train,
+            seed=5,
+            label="x",
+            live_folder=tmp_path / "live",
+        )
+    assert parts[TRAINING].arrays.asked < 20
 
 
 def test_a_validation_loss_that_is_no_number_ends_the_training(tmp_path):
     with pytest.raises(NotFiniteError, match="the validation loss is nan"):
         fit(
+            "original",
             GENDER,
             spoiled(VALIDATION, np.inf),
+            AS_IT_IS,
             TRAIN,
             seed=5,
             label="x",
@@ -560,18 +632,36 @@ def test_a_validation_loss_that_is_no_number_ends_the_training(tmp_path):
 def test_weights_that_are_no_numbers_are_no_result(tmp_path, monkeypatch):
     network = Recorder()
     network.get_weights = lambda: [np.ones(3), np.array([1, np.nan])]
-    monkeypatch.setattr("voicetraits.training.fit.build_model", lambda *_, **__: network)
+    monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
     with pytest.raises(NotFiniteError, match="weights are not finite"):
-        fit(GENDER, PARTS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live")
+        fit(
+            "original",
+            GENDER,
+            PARTS,
+            AS_IT_IS,
+            TRAIN,
+            seed=5,
+            label="x",
+            live_folder=tmp_path / "live",
+        )
 
 
 def test_four_languages_are_trained_and_predicted(tmp_path):
     parts = {name: separable([0, 1, 2, 3] * 4, seed=n) for n, name in enumerate(PARTS)}
     train = TRAIN.model_copy(update={"epochs": 12, "warmup": 20, "patience": 1})
-    model = fit(LANGUAGE, parts, train, seed=1, label="features", live_folder=tmp_path / "live")
+    model = fit(
+        "original",
+        LANGUAGE,
+        parts,
+        AS_IT_IS,
+        train,
+        seed=1,
+        label="features",
+        live_folder=tmp_path / "live",
+    )
     # A warm-up that is never over: all epochs are run, and the last weights stay.
     assert len(history(tmp_path / "live", TRAINING, "loss")) == 12
-    found = predict(model, parts[TEST].inputs, batch_size=4)
+    found = predict(model, parts[TEST].arrays, batch_size=4)
     assert found.shape == (16, 4)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
     assert (found.argmax(axis=1) == parts[TEST].labels).mean() > 0.9

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import GENDER, language
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.under_sampling import OneSidedSelection
@@ -14,7 +15,6 @@ from imblearn.under_sampling import OneSidedSelection
 from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION
 from voicetraits.dataset.undersampling import choose, undersample
 from voicetraits.params import Protocol
-from voicetraits.tasks import GENDER, language
 
 LANGUAGE = language(["de", "en", "es"])
 HONEST = Protocol(split_by="speaker", undersample="training", scale="training")

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from voicetraits.download import download, next_command, parse_wanted
 from voicetraits.errors import InputError
-from voicetraits.evaluation.intervals import too_few_speakers
+from voicetraits.models import declared_models
 from voicetraits.output import printable_output
 from voicetraits.params import load_params
-from voicetraits.report.models import MODELS, WITHOUT_FIGURES, Cell, declared_cells
-
-_HEADER = """\
-| task | locale | representation | CNN balanced accuracy (95 % interval) | CNN ROC AUC or macro F1 \
-| logistic regression balanced accuracy | majority class balanced accuracy |
-|---|---|---|---|---|---|---|"""
+from voicetraits.report.results import read_results, results_table
 
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from voicetraits.cli import main; main()"
 
@@ -58,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.command == "download":
             _download(options.locales, options.folder)
         else:
-            print(results_table(Path()))
+            results = read_results(Path("metrics/results.json"))
+            print(results_table(results, declared_models(load_params())))
     except InputError as error:
         sys.exit(f"error: {error}")
 
@@ -79,52 +73,3 @@ def _download(locales: Sequence[str], folder: Path) -> None:
     configured = load_params().locales
     download(parse_wanted(locales), folder)
     print(f"Next:\n  {next_command(folder, configured)}")
-
-
-def results_table(root: Path) -> str:
-    """The table of results, in Markdown.
-
-    Args:
-        root: The repository; params.yaml says which cells, metrics/ holds their figures.
-
-    Raises:
-        InputError: If a cell has no metrics.
-    """
-    cells = declared_cells(load_params(root / "params.yaml"), models=root / "models")
-    return "\n".join([_HEADER, *(_row(cell, root / "metrics") for cell in cells)])
-
-
-def _row(cell: Cell, metrics: Path) -> str:
-    folder = metrics / cell.task.name / cell.name
-    cnn, linear, majority = (_read(folder / f"{model}.json") for model in MODELS)
-    columns = [cell.task.name, cell.locale, cell.representation]
-    if reason := next((f"{name}: {cnn[name]}" for name in WITHOUT_FIGURES if name in cnn), ""):
-        return f"| {' | '.join([*columns, reason, '', '', ''])} |"
-    value = f"{cnn['balanced_accuracy']:.2f} ({cnn['low']:.2f}–{cnn['high']:.2f})"  # noqa: RUF001
-    notes = [
-        "collapsed: one class for everything" if cnn["collapsed"] else "",
-        too_few_speakers(cnn["speakers_by_class"], cell.task),
-    ]
-    score = cnn["roc_auc"] if cell.task.binary else cnn["macro_f1"]
-    columns += [
-        ", ".join([value, *filter(None, notes)]),
-        f"{score:.2f}",
-        f"{linear['balanced_accuracy']:.2f}",
-        f"{majority['balanced_accuracy']:.2f}",
-    ]
-    return f"| {' | '.join(columns)} |"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Metrics of one model.
-
-    Raises:
-        InputError: If there are none, or they are those of an earlier version.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no results to read ({error}); run `make repro`") from error
-    if not found.keys() & {"speakers_by_class", *WITHOUT_FIGURES}:
-        raise InputError(f"{path}: results of an earlier version; run `make repro`")
-    return found

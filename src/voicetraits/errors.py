@@ -6,4 +6,4 @@ class InputError(ValueError):
 
 
 class NotFiniteError(ArithmeticError):
-    """Numbers came out infinite or as none at all, so that a cell has no result; says which."""
+    """Numbers came out infinite or as none at all, so that a model has no result; says which."""

@@ -1,48 +1,59 @@
-"""The two tasks, each a declaration; everything else is shared."""
+"""What a network learns: a label of the clips, its classes, and how they are judged."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd  # half a second, which the check of the names has no use for
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of a network.
+
+    Attributes:
+        name: Of the task it answers.
+        classes: Number of its classes. Two have one sigmoid unit, the probability of the second
+            class; more have a softmax over all.
+    """
+
+    name: str
+    classes: int
+
+    @property
+    def units(self) -> int:
+        """Units of the output layer."""
+        return 1 if self.classes == 2 else self.classes
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned, and how its network ends.
+    """One task, as params.yaml declares it.
 
     Attributes:
-        name: "gender" or "language".
+        name: As in `tasks` of params.yaml.
         column: Column of the index that holds the label.
-        classes: Labels in the order of the network's outputs. With two, the network has one
-            sigmoid output: the probability of the second.
-        dense: Units of the dense layers before the output.
-        sampler: How the classes are balanced by undersampling.
+        classes: In their natural order, which is that of the network's outputs.
+        merged: Label of the column to class, for all labels that are used.
+        undersample: How undersampling balances the classes: a name in SAMPLERS.
+        metrics: Names in METRICS, beside those that every task has; the first is in the table.
     """
 
-    name: Literal["gender", "language"]
-    column: Literal["gender", "locale"]
+    name: str
+    column: str
     classes: tuple[str, ...]
-    dense: tuple[int, ...]
-    sampler: Literal["random", "one-sided"]
+    merged: dict[str, str]
+    undersample: str
+    metrics: tuple[str, ...]
 
     @property
-    def binary(self) -> bool:
-        """Whether the network ends in one sigmoid output."""
-        return self.name == "gender"
+    def heads(self) -> tuple[Head, ...]:
+        """Outputs of a network that learns this task."""
+        return (Head(self.name, len(self.classes)),)
 
     def labelled(self, index: pd.DataFrame) -> pd.DataFrame:
-        """The clips of an index that carry a label of this task, with it in column `label`."""
-        known = index[index[self.column].isin(self.classes)]
-        return known.assign(label=known[self.column]).reset_index(drop=True)
-
-
-# "female" is second, and so the class whose probability the network gives and whose F1 is
-# reported: it is the smaller one in Common Voice, and the one that a lazy model gives up.
-GENDER = Task("gender", "gender", ("male", "female"), dense=(64,), sampler="random")
-
-
-def language(locales: list[str]) -> Task:
-    """The language task over these locales."""
-    return Task("language", "locale", tuple(sorted(locales)), dense=(128, 32), sampler="one-sided")
+        """The clips of an index that carry a label of this task, with their class as `label`."""
+        label = index[self.column].map(self.merged)
+        return index.assign(label=label)[label.notna()].reset_index(drop=True)

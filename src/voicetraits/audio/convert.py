@@ -12,7 +12,7 @@ import pandas as pd
 
 from voicetraits.audio.decode import AudioError, decode
 from voicetraits.audio.example import ExampleClip
-from voicetraits.audio.wav import fix_length, wav_bytes
+from voicetraits.audio.wav import clip_samples, fix_length, wav_bytes
 from voicetraits.params import Clip
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.storage.shards import (
@@ -31,8 +31,9 @@ _SHARDS_PER_WORKER = 4
 _SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in the table, not in the corpus"
 SAME_BYTES = "the same file as another clip of its speaker"
+_OF_THE_TABLE = ("speaker", "gender", "age", "accent", "part")
 INDEX_COLUMNS = [
-    *("clip", "locale", "speaker", "gender", "part"),
+    *("clip", "locale", *_OF_THE_TABLE),
     *("duration", "checksum", "note", "shard", "row"),
 ]
 # Fewer usable clips than one in so many are no corpus with some broken clips, but a broken corpus.
@@ -82,13 +83,12 @@ def convert(
         unread: Reason by name of clips that `files` leaves out; looked at after the last file.
 
     Returns:
-        The index of the converted clips (clip, locale, speaker, gender, part, duration of the file
-        in seconds or NaN, checksum of the file, note of Sound, shard, row) and the table of those
-        put aside (clip, reason). Both are sorted by clip, so that nothing after them depends on the
-        order of the archive. Of several files of one speaker that are the same, the first by name
-        is converted.
+        The index of the converted clips (INDEX_COLUMNS; duration of the file in seconds or NaN,
+        checksum of the file, note of Sound) and the table of those put aside (clip, reason). Both
+        are sorted by clip, so that nothing after them depends on the order of the archive. Of
+        several files of one speaker that are the same, the first by name is converted.
     """
-    selected = table.loc[table["excluded"] == "", ["clip", "speaker", "gender", "part"]]
+    selected = table.loc[table["excluded"] == "", ["clip", *_OF_THE_TABLE]]
     selected = selected.set_index("clip")
     example = ExampleClip(table)
     rows: list[tuple[str, float, str, int, int]] = []
@@ -174,13 +174,14 @@ def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str, str]], list[t
     wavs: list[tuple[str, bytes]] = []
     put_aside: list[tuple[str, str]] = []
     rate, seconds = job.clip.sample_rate, job.clip.seconds
+    samples = clip_samples(job.clip)
     for name, data in job.files:
         try:
             sound = decode(data, name=name, sample_rate=rate, seconds=seconds)
         except AudioError as error:
             put_aside.append((name, str(error)))
             continue
-        wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=job.clip.samples))))
+        wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=samples))))
         checksum = hashlib.blake2b(data, digest_size=16).hexdigest()
         converted.append((name, sound.duration, checksum, sound.note))
     write_wavs(job.path, wavs)

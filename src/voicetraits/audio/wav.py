@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from voicetraits.params import Clip
 from voicetraits.storage.files import whole_file
 
 
@@ -26,6 +27,11 @@ def segment_type() -> Any:
         from pydub import AudioSegment
     AudioSegment.converter = imageio_ffmpeg.get_ffmpeg_exe()
     return AudioSegment
+
+
+def clip_samples(clip: Clip) -> int:
+    """Length of every clip, in samples."""
+    return round(clip.seconds * clip.sample_rate)
 
 
 def fix_length(signal: np.ndarray, sample_rate: int, *, samples: int) -> Any:

@@ -12,14 +12,14 @@ import pandas as pd
 
 from voicetraits.storage.shards import shard_name
 
-# What passes over all clips takes this many at a time: 10 MB of 68 x 68 cells.
+# What passes over all clips takes this many at a time: 10 MB of 68 x 68 values.
 _CHUNK_CLIPS = 512
 
 
 class Arrays(Protocol):
     """Clips of shape (clips, 68, frames) that are read by place: `arrays[places]`.
 
-    A NumPy array is one; the others hold no cells, and gather them when they are asked.
+    A NumPy array is one; the others hold no values, and gather them when they are asked.
     """
 
     @property

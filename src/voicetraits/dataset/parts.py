@@ -1,4 +1,4 @@
-"""The parts of a dataset: training, validation and test, ready for a model."""
+"""Training, validation and test part of a task, encoded and with the scaling of the network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.dataset.arrays import Arrays, Chosen
-from voicetraits.dataset.scaling import Scaled, Scaler
+from voicetraits.dataset.scaling import Scaling, fit_scaling
 from voicetraits.params import Protocol
 from voicetraits.tasks import Task
 
@@ -22,42 +22,38 @@ class Part:
 
     Attributes:
         clips: The rows of the split table.
-        raw: Unscaled arrays, shape (clips, 68, frames).
-        inputs: Scaled arrays, shape (clips, 68, frames, 1).
+        arrays: Unscaled, shape (clips, 68, frames).
         labels: Class numbers, shape (clips,), in the order of the task's classes.
     """
 
     clips: pd.DataFrame
-    raw: Arrays
-    inputs: Arrays
+    arrays: Arrays
     labels: np.ndarray
 
 
 def prepare(
     clips: pd.DataFrame, arrays: Arrays, task: Task, protocol: Protocol
-) -> tuple[dict[str, Part], Scaler]:
-    """Encode and scale what undersampling has left, as the protocol says.
+) -> tuple[dict[str, Part], Scaling]:
+    """Encode what undersampling has left, and fit the scaling, as the protocol says.
 
     Args:
         clips: The chosen rows of the split table, with columns label and part.
         arrays: Shape (clips, 68, frames), in the same order. The parts look into them: nothing is
             copied.
         task: The task.
-        protocol: Whether the scaler sees the training part or everything.
+        protocol: Whether the scaling is fitted on the training part or on everything.
 
     Returns:
-        The parts by name, and the fitted scaler.
+        The parts by name, and the scaling.
     """
     numbers = encode(clips["label"].to_numpy(), task)
-    places = {name: np.flatnonzero(clips["part"] == name) for name in PARTS}
-    of_training = Chosen(arrays, places[TRAINING])
-    scaler = Scaler.fit(of_training if protocol.scale == "training" else arrays)
-    parts = {}
-    for name, here in places.items():
-        raw = Chosen(arrays, here)
-        rows = clips.iloc[here].reset_index(drop=True)
-        parts[name] = Part(rows, raw, Scaled(raw, scaler), numbers[here])
-    return parts, scaler
+    rows = {name: np.flatnonzero(clips["part"] == name) for name in PARTS}
+    parts = {
+        name: Part(clips.iloc[here].reset_index(drop=True), Chosen(arrays, here), numbers[here])
+        for name, here in rows.items()
+    }
+    of_training = protocol.scale == "training"
+    return parts, fit_scaling(parts[TRAINING].arrays if of_training else arrays)
 
 
 def encode(labels: np.ndarray, task: Task) -> np.ndarray:

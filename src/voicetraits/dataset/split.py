@@ -7,14 +7,51 @@ import pandas as pd
 
 from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION
 from voicetraits.errors import InputError
-from voicetraits.params import Split
+from voicetraits.params import Params, Split
 from voicetraits.tasks import Task
 
+_KEPT = ("clip", "locale", "speaker", "gender", "shard", "row")
 _RANK = {TEST: 0, VALIDATION: 1, TRAINING: 2}
 
 
 class SharedClipsError(InputError):
     """Clips that are in the corpora of two languages; the message names both and one clip."""
+
+
+def split_clips(index: pd.DataFrame, task: Task, params: Params) -> tuple[pd.DataFrame, list[str]]:
+    """The labelled clips of a task, each in its part.
+
+    Args:
+        index: Converted clips of the locales that the task is learned in.
+        task: The task.
+        params: Says who assigns the parts, in which shares, and whether speakers are kept apart.
+
+    Returns:
+        The split table: clip, locale, speaker, gender, shard, row, label, part; and lines that say
+        what is in it and what is not.
+
+    Raises:
+        SharedClipsError: If the corpora of two locales have clips in common.
+    """
+    refuse_shared_clips(index)
+    labelled = task.labelled(index)[[*_KEPT, "checksum", "label", "part"]]
+    by = params.protocol.split_by
+    said = []
+    if params.corpus.splits == "common_voice":
+        clips = given_parts(labelled, task, params.split, by=by)
+        if left_out := len(labelled) - len(clips):
+            said.append(f"{left_out:,} clips left out, of speakers in two of the parts")
+    else:
+        labelled = labelled.drop(columns="part")
+        clips = assign_parts(labelled, task, params.split, by=by, seed=params.seed)
+    whole = leave_out_shared(clips).drop(columns="checksum")
+    if left_out := len(clips) - len(whole):
+        said.append(f"{left_out:,} clips left out, which another speaker has in another part")
+    if reason := why_not(whole, task, params.split, by=by):
+        return whole, [*said, f"no split: {reason}"]
+    counts = whole.groupby("part")["speaker"].agg(["size", "nunique"])
+    parts = [f"{n:,} {part} ({speakers} speakers)" for part, n, speakers in counts.itertuples()]
+    return whole, [*said, ", ".join(parts)]
 
 
 def refuse_shared_clips(index: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ def choose(
     selection_clips: int,
     seed: int,
 ) -> np.ndarray:
-    """Choose the clips that a cell is trained and tested on.
+    """Choose the clips that a model is trained and tested on.
 
     Args:
         clips: Split table with columns label and part.
@@ -55,10 +55,10 @@ def undersample(
 ) -> np.ndarray:
     """Choose clips so that the classes are balanced.
 
-    Gender: random undersampling to the size of the smaller class. Language: one-sided selection,
-    which drops clips of the larger classes that are redundant or at the border (Kubat and Matwin,
-    ICML 1997), on the unscaled cells. It compares every clip with every other, and so is given
-    `selection_clips` at most, drawn at random; the others are dropped, and a line says so.
+    "random": to the size of the smallest class. "one_sided": one-sided selection, which leaves out
+    clips of the larger classes that are redundant or at the border (Kubat and Matwin, ICML 1997),
+    on the unscaled values. It compares every clip with every other, and so is given
+    `selection_clips` at most, drawn at random; the others are left out, and a line says so.
 
     Args:
         arrays: Shape (clips, 68, frames); read where one-sided selection needs them.
@@ -72,7 +72,7 @@ def undersample(
     """
     if len(np.unique(labels)) < 2:
         return np.arange(len(labels))
-    if task.sampler == "random":
+    if task.undersample == "random":
         return _random(labels, seed=seed)
     given = _draw(labels, selection_clips, seed=seed)
     if len(given) < len(labels):

@@ -8,7 +8,7 @@ import numpy as np
 
 from voicetraits.tasks import Task
 
-# Test speakers of each class that a cell needs for its figures to say something: of fewer, each
+# Test speakers of each class that a model needs for its figures to say something: of fewer, each
 # moves the recall by more than ten points.
 ENOUGH_SPEAKERS = 10
 
@@ -75,5 +75,5 @@ def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
     name = min(counts, key=lambda name: counts[name])
     if counts[name] >= ENOUGH_SPEAKERS:
         return ""
-    which = f"labelled {name}" if task.binary else f"of {name}"
+    which = f"of {name}" if task.column == "locale" else f"labelled {name}"
     return f"{counts[name]} test speakers {which}: too few to tell"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from voicetraits.tasks import Task
@@ -10,44 +13,88 @@ from voicetraits.tasks import Task
 _EPSILON = 1e-7
 
 
-def figures(labels: np.ndarray, probabilities: np.ndarray, task: Task) -> dict[str, float]:
+class Figure(NamedTuple):
+    """One metric of one model.
+
+    Attributes:
+        metric: Its name.
+        of_class: The class it is of; "" where of all.
+        value: Rounded to 4 digits.
+    """
+
+    metric: str
+    of_class: str
+    value: float
+
+
+def figures(labels: np.ndarray, probabilities: np.ndarray, task: Task) -> list[Figure]:
     """Metrics of one model on one test part.
 
     Args:
         labels: Class numbers, shape (clips,).
         probabilities: Shape (clips, classes); rows sum to one.
-        task: The task; gender gives the F1 of its second class and the ROC AUC, language the
-            macro F1 and every class's recall.
+        task: The task, for its classes and its own metrics.
 
     Returns:
-        Metric name to value, rounded to 4 digits. Loss is the mean cross-entropy in nats.
+        Loss (the mean cross-entropy in nats), accuracy, balanced accuracy, then those of the task.
 
     Raises:
         ValueError: If a class has no clips: the figures would be those of the others alone.
     """
     if lacking := sorted(set(range(len(task.classes))) - set(labels.tolist())):
         raise ValueError(f"no clips of {', '.join(task.classes[label] for label in lacking)}")
-    from sklearn import metrics
-
-    predicted = probabilities.argmax(axis=1)
-    classes = np.arange(len(task.classes))
-    recall = metrics.recall_score(labels, predicted, labels=classes, average=None, zero_division=0)
     likelihood = np.clip(probabilities[np.arange(len(labels)), labels], _EPSILON, 1)
-    found = {
-        "loss": -np.log(likelihood).mean(),
-        "accuracy": (predicted == labels).mean(),
-        "balanced_accuracy": recall.mean(),
-    }
-    if task.binary:
-        found["f1"] = metrics.f1_score(labels, predicted, pos_label=1, zero_division=0)
-        found["roc_auc"] = metrics.roc_auc_score(labels, probabilities[:, 1])
-    else:
-        found["macro_f1"] = metrics.f1_score(
-            labels, predicted, labels=classes, average="macro", zero_division=0
-        )
-        for name, value in zip(task.classes, recall, strict=True):
-            found[f"recall_{name}"] = value
-    return {name: round(float(value), 4) for name, value in found.items()}
+    rows = [
+        ("loss", "", -np.log(likelihood).mean()),
+        ("accuracy", "", (probabilities.argmax(axis=1) == labels).mean()),
+        ("balanced_accuracy", "", _recalls(labels, probabilities).mean()),
+    ]
+    for metric in task.metrics:
+        value = METRICS[metric](labels, probabilities)
+        per_class = zip(task.classes, value, strict=True) if np.ndim(value) else [("", value)]
+        rows += [(metric, name, one) for name, one in per_class]
+    return [Figure(metric, name, round(float(value), 4)) for metric, name, value in rows]
+
+
+def _recalls(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    from sklearn.metrics import recall_score
+
+    predicted, classes = probabilities.argmax(axis=1), np.arange(probabilities.shape[1])
+    found = recall_score(labels, predicted, labels=classes, average=None, zero_division=0)
+    assert isinstance(found, np.ndarray)
+    return found
+
+
+def _f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, probabilities.argmax(axis=1), pos_label=1, zero_division=0))
+
+
+def _macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    predicted, classes = probabilities.argmax(axis=1), np.arange(probabilities.shape[1])
+    found = f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)
+    return float(found)
+
+
+def _roc_auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(labels, probabilities[:, 1]))
+
+
+# Metrics that a task may have of its own, from class numbers and probabilities: one value, or one
+# per class.
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "f1": _f1,
+    "macro_f1": _macro_f1,
+    "recall": _recalls,
+    "roc_auc": _roc_auc,
+}
+# Those of the second of two classes.
+FOR_TWO_CLASSES = ("f1", "roc_auc")
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, task: Task) -> list[dict[str, object]]:

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from voicetraits.audio.wav import read_wav
 from voicetraits.features.representations import REPRESENTATIONS
-from voicetraits.params import Representation
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.storage.shards import INDEX, read_wavs, shard_name, write_array
 from voicetraits.workers.pool import workers_for
@@ -25,7 +24,7 @@ class _Job(NamedTuple):
 
     wavs: Path
     path: Path
-    representation: Representation
+    representation: str
     window: int
     hop: int
 
@@ -38,7 +37,7 @@ class _Job(NamedTuple):
 
 def extract(
     wavs: Path,
-    representation: Representation,
+    representation: str,
     *,
     window: int,
     hop: int,

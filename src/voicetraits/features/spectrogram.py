@@ -9,13 +9,13 @@ import numpy as np
 from voicetraits.features.signal import checked_signal
 
 BANDS = 68
-# Everything this far below a clip's loudest cell counts as silence, so that the floor of a
+# Everything this far below a clip's loudest value counts as silence, so that the floor of a
 # recording (and the appended silence) does not stretch the scale.
 RANGE_DB = 80.0
 
 
 def log_mel(signal: np.ndarray, sample_rate: int, *, window: int, hop: int) -> np.ndarray:
-    """Log-mel spectrogram of one clip, relative to its loudest cell.
+    """Log-mel spectrogram of one clip, relative to its loudest value.
 
     Args:
         signal: Mono PCM, shape (samples,); the scale does not matter.

@@ -13,9 +13,9 @@ from voicetraits.workers.imports import without
 from voicetraits.workers.memory import keep_freed_memory
 
 pin_environment()
-# Cells share a GPU, where there is one: JAX would take three quarters of its memory for each.
+# Models share a GPU, where there is one: JAX would take three quarters of its memory for each.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-# All cells compile the same few programs: keep them.
+# All models compile the same few programs: keep them.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(".cache", "jax").absolute()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

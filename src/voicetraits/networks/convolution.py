@@ -77,9 +77,9 @@ def _kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
     padded = jnp.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
     line = transposed(padded.reshape(-1, channels))
     spread = jnp.pad(gradient, ((0, 0), (0, 2), (0, 2), (0, 0))).reshape(-1, gradient.shape[-1])
-    cells = line.shape[1] - 2 * (width + 2) - 2
+    values = line.shape[1] - 2 * (width + 2) - 2
     taps = [
-        line[:, start : start + cells] @ spread[:cells]
+        line[:, start : start + values] @ spread[:values]
         for start in (row * (width + 2) + column for row in range(3) for column in range(3))
     ]
     return jnp.concatenate(taps)

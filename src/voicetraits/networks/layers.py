@@ -1,4 +1,4 @@
-"""What networks are built of: pooling, and how kernels begin."""
+"""What networks are built of: scaling, pooling, and how kernels begin."""
 
 from __future__ import annotations
 
@@ -8,6 +8,30 @@ from typing import Any
 import numpy as np
 
 from voicetraits.networks.backend import keras
+
+
+class MinMaxScaling(keras.layers.Layer):
+    """Every value of a clip brought to [0, 1] by its own minimum and scale.
+
+    (clips, rows, frames) -> (clips, rows, frames, 1). The difference comes first: a product and a
+    sum would be one step on some processors, with other last bits.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights, not trained: `set_weights([low, scale])`, shape (rows, frames) each."""
+        self.low, self.scale = (
+            self.add_weight(shape=input_shape[1:], initializer=start, trainable=False)
+            for start in ("zeros", "ones")
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Scale."""
+        low, scale = map(keras.ops.convert_to_tensor, (self.low, self.scale))
+        return ((inputs - low) * scale)[..., None]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of an image with one channel."""
+        return (*input_shape, 1)
 
 
 class HalvingPool(keras.layers.Layer):
@@ -42,6 +66,6 @@ class GlorotUniform(keras.initializers.Initializer):
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None, **_: Any) -> np.ndarray:
         """Draw the next kernel, (..., inputs, outputs)."""
-        cells = math.prod(shape[:-2])
-        bound = math.sqrt(6 / (cells * (shape[-2] + shape[-1])))
+        taps = math.prod(shape[:-2])
+        bound = math.sqrt(6 / (taps * (shape[-2] + shape[-1])))
         return self._rng.uniform(-bound, bound, shape).astype(dtype)

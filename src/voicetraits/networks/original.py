@@ -1,4 +1,4 @@
-"""The CNNs of both tasks."""
+"""The original CNN: four blocks of 3x3 convolutions."""
 
 from __future__ import annotations
 
@@ -7,41 +7,50 @@ from typing import Any
 from voicetraits.networks.backend import keras
 from voicetraits.networks.convolution import Conv3x3
 from voicetraits.networks.dense import SteadyDense
-from voicetraits.networks.layers import GlorotUniform, HalvingPool
-from voicetraits.tasks import Task
+from voicetraits.networks.layers import GlorotUniform, HalvingPool, MinMaxScaling
+from voicetraits.tasks import Head
 
 FILTERS = (16, 32, 64, 128)
+# Units of the dense layers before an output.
+DENSE_FOR_TWO_CLASSES = (64,)
+DENSE_FOR_MORE = (128, 32)
 
 
-def build_model(task: Task, *, frames: int, seed: int) -> Any:
-    """Build the CNN of a task, with fresh weights.
+def build(shape: tuple[int, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
+    """Build the CNN, with fresh weights.
 
-    Four blocks of 3x3 convolution, batch normalisation and 2x2 max pooling, then the task's dense
-    layers. Gender ends in one sigmoid output, the probability of the second class; language in a
-    softmax over its classes.
+    Four blocks of 3x3 convolution, batch normalisation and 2x2 max pooling, then dense layers for
+    every head. Two classes end in one sigmoid output, the probability of the second; more in a
+    softmax.
 
     Args:
-        task: Gives the dense layers and the number of classes.
-        frames: Frames of a clip; the input is (68, frames, 1).
+        shape: (rows, frames) of a clip's representation.
+        heads: The outputs.
         seed: Of the weights.
 
     Returns:
         A keras.Model, not compiled.
     """
-    layers = keras.layers
     kernels = GlorotUniform(seed)
-    inputs = keras.Input((68, frames, 1))
-    x = inputs
+    inputs = keras.Input(shape)
+    x = MinMaxScaling()(inputs)
     for filters in FILTERS:
         x = Conv3x3(filters, activation="relu", kernel_initializer=kernels)(x)
         # The default momentum of 0.99 needs hundreds of steps before the moving averages are of
         # any use; a small training set has a dozen an epoch, and the model would be judged,
         # stopped and kept on averages that are still near their start.
-        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = HalvingPool()(x)
-    x = layers.Flatten()(x)
-    for units in task.dense:
+    x = keras.layers.Flatten()(x)
+    outputs = [_head(x, head, kernels) for head in heads]
+    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0])
+
+
+def _head(x: Any, head: Head, kernels: Any) -> Any:
+    two = head.classes == 2
+    for units in DENSE_FOR_TWO_CLASSES if two else DENSE_FOR_MORE:
         x = SteadyDense(units, activation="relu", kernel_initializer=kernels)(x)
-    units, activation = (1, "sigmoid") if task.binary else (len(task.classes), "softmax")
-    outputs = SteadyDense(units, activation=activation, kernel_initializer=kernels)(x)
-    return keras.Model(inputs, outputs, name=task.name)
+    activation = "sigmoid" if two else "softmax"
+    return SteadyDense(
+        head.units, activation=activation, kernel_initializer=kernels, name=head.name
+    )(x)

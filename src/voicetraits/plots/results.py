@@ -1,4 +1,4 @@
-"""The picture of the results: every cell against its baselines and chance, in one look."""
+"""The picture of the results: every model against its baselines and chance, in one look."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voicetraits.plots.style import BLUE, GREY, ORANGE, message, styled
 
 
 class _Look(NamedTuple):
-    """How one model is drawn in the picture of the results."""
+    """How one estimator is drawn in the picture of the results."""
 
     label: str
     colour: str
@@ -31,105 +31,106 @@ class _Look(NamedTuple):
         return {"color": self.ink, "ha": "center", "va": "center"}
 
 
-_MODELS = {
-    "cnn": _Look("CNN", BLUE, BLUE, "o", 9.0, -0.2),
+_ESTIMATORS = {
+    "network": _Look("network", BLUE, BLUE, "o", 9.0, -0.2),
     "linear": _Look("logistic\nregression", ORANGE, "#8A5F00", "D", 6.5, 0.08),
     "majority": _Look("majority\nclass", GREY, "#666666", "s", 5.0, 0.32),
 }
-_FIELDS = ["task", "cell", "model", "value", "low", "high", "status", "reason"]
-_COLUMNS = (1.08, 1.22, 1.36)  # where each model's values stand, in widths of the panel
+_FIELDS = ["task", "model", "locale", "representation", "network", "estimator"]
+_FIELDS += ["chance", "value", "low", "high", "status", "note"]
+_COLUMNS = (1.08, 1.22, 1.36)  # where each estimator's values stand, in widths of the panel
 
 
 @styled
-def results(rows: pd.DataFrame, *, languages: int) -> Figure:
-    """Balanced accuracy of every cell: CNN, logistic regression and majority class.
+def results(rows: pd.DataFrame) -> Figure:
+    """Balanced accuracy of every model: network, logistic regression and majority class.
 
     Args:
-        rows: One row per cell and model, in the order to be shown: task ("gender" or "language"),
-            cell ("es-features"; for language "features"), model ("cnn", "linear" or "majority"),
-            value, low, high (the 95 % interval), status ("ok", "skipped" or "failed"), reason (why
-            there are no values, or, of an "ok" cell, why they say little). One row is enough for a
-            cell without values.
-        languages: Number of classes of the language task; chance is one in that number.
+        rows: One row per model and estimator, in the order to be shown: task, model, locale,
+            representation, network, estimator ("network", "linear" or "majority"), value, low and
+            high (the 95 % interval), chance, status ("ok", "skipped" or "failed"), note (why there
+            are no values, or, of an "ok" row, why they say little). One row is enough for a model
+            without values.
 
     Returns:
         A panel per task with its chance line, and the values at the right.
     """
-    rows = rows.reindex(columns=_FIELDS)  # cells without values may be alone
-    chances = {"gender": 0.5, "language": 1 / languages}
-    tasks = [task for task in chances if rows["task"].eq(task).any()]
-    if not tasks:
+    rows = rows.reindex(columns=_FIELDS)  # models without values may be alone
+    panels = [of_task for _, of_task in rows.groupby("task", sort=False)]
+    if not panels:
         return message("no results yet")
-    cells = {task: list(rows.loc[rows["task"].eq(task), "cell"].unique()) for task in tasks}
-
-    # Laid out in inches, so that rows are as high with two cells as with twenty.
+    # Laid out in inches, so that rows are as high with two models as with twenty.
     above, gap, below, row_height = 1.3, 1.15, 0.6, 0.5
-    panels = [row_height * len(cells[task]) for task in tasks]
-    width, height = 10.0, above + sum(panels) + gap * (len(tasks) - 1) + below
+    heights = [row_height * of_task["model"].nunique() for of_task in panels]
+    width, height = 10.0, above + sum(heights) + gap * (len(panels) - 1) + below
     figure = Figure(figsize=(width, height))
     title = "Balanced accuracy on the test part, with 95 % intervals"
     figure.suptitle(title, x=0.25 / width, y=1 - 0.15 / height, ha="left", va="top")
-    lowest = np.nanmin([*rows["low"].astype(float), *(chances[task] for task in tasks)])
+    lowest = np.nanmin([*rows["low"].astype(float), *rows["chance"]])
     top = height - above
-    for task, panel in zip(tasks, panels, strict=True):
-        box = (1.75 / width, (top - panel) / height, 5.6 / width, panel / height)
+    for of_task, panel in zip(panels, heights, strict=True):
+        box = (1.95 / width, (top - panel) / height, 5.4 / width, panel / height)
         axes = figure.add_axes(box, xlim=(np.floor(10 * lowest - 0.3) / 10, 1))
-        of_task = rows[rows["task"].eq(task)]
-        axes.set_title(_verdict(task, of_task, chances[task]), pad=22)
-        _forest(axes, of_task, cells[task], chance=chances[task])
+        axes.set_title(_verdict(of_task), pad=22)
+        _forest(axes, of_task, several_networks=rows["network"].nunique() > 1)
         top -= panel + gap
     axes.set_xlabel("balanced accuracy (mean of the classes' recalls)")
     return figure
 
 
-def _verdict(task: str, rows: pd.DataFrame, chance: float) -> str:
-    cnn = rows[rows["model"].eq("cnn") & rows["status"].eq("ok")]
-    if cnn.empty:
-        return f"{task.capitalize()}: no cell could be trained"
-    tells = cnn[cnn["reason"].eq("")]
-    too_few = len(cnn) - len(tells)
+def _verdict(rows: pd.DataFrame) -> str:
+    task = rows["task"].iloc[0].capitalize()
+    networks = rows[rows["estimator"].eq("network") & rows["status"].eq("ok")]
+    if networks.empty:
+        return f"{task}: no model could be trained"
+    tells = networks[networks["note"].eq("")]
+    too_few = len(networks) - len(tells)
     if tells.empty:
-        return (
-            f"{task.capitalize()}: too few test speakers to tell, in {too_few} of {too_few} cells"
-        )
-    above = int((tells["low"] > chance).sum())
-    said = f"{task.capitalize()}: interval of the CNN above chance in {above} of {len(tells)} cells"
+        return f"{task}: too few test speakers to tell, in {too_few} of {too_few} models"
+    above = int((tells["low"] > tells["chance"]).sum())
+    said = f"{task}: whole interval above chance in {above} of {len(tells)} models"
     return said + (f"; {too_few} with too few speakers to tell" if too_few else "")
 
 
-def _forest(axes: Axes, rows: pd.DataFrame, cells: list[str], *, chance: float) -> None:
-    """A row per cell, bands by locale, a column of values per model at the right."""
+def _forest(axes: Axes, rows: pd.DataFrame, *, several_networks: bool) -> None:
+    """A row per model, bands by locale, a column of values per estimator at the right."""
+    models = rows.drop_duplicates("model")
+    chance = models["chance"].iloc[0]
     axes.axvline(chance, color=GREY, linestyle=(0, (4, 3)), linewidth=1, zorder=0)
     axes.text(chance, -0.6, f"chance {chance:.2f}", color=GREY, fontsize=9, ha="center")
     beside = axes.get_yaxis_transform()  # x in shares of the panel, y in rows
-    for x, look in zip(_COLUMNS, _MODELS.values(), strict=True):
+    for x, look in zip(_COLUMNS, _ESTIMATORS.values(), strict=True):
         axes.plot(x, -1.33, clip_on=False, transform=beside, **look.mark)
         axes.text(x, -0.88, look.label, size=9, transform=beside, **look.words)
 
-    locales = [cell.rpartition("-")[0] for cell in cells]
-    names = list(dict.fromkeys(locales))
-    for row, (cell, locale) in enumerate(zip(cells, locales, strict=True)):
-        band = ("#F3F3F3", "white")[names.index(locale) % 2]
+    locales = list(models["locale"])
+    bands = list(dict.fromkeys(locales))
+    for row, model in enumerate(models.itertuples()):
+        band = ("#F3F3F3", "white")[bands.index(model.locale) % 2]
         axes.axhspan(row - 0.5, row + 0.5, color=band, linewidth=0, zorder=-1)
-        if locales.index(locale) == row:
-            axes.text(-0.27, row, locale, weight="bold", size=12, va="center", transform=beside)
-        of_cell = rows[rows["cell"].eq(cell)]
-        if (status := of_cell["status"].iloc[0]) != "ok":
-            reason = f"{status}: {of_cell['reason'].iloc[0]}"
+        if locales.index(model.locale) == row:
+            axes.text(
+                -0.34, row, str(model.locale), weight="bold", size=12, va="center", transform=beside
+            )
+        if model.status != "ok":
+            reason = f"{model.status}: {model.note}"
             box = {"facecolor": band, "edgecolor": "none", "pad": 1}
             axes.text(0.02, row, reason, color=GREY, va="center", transform=beside, bbox=box)
         else:
-            _models(axes, row, of_cell.set_index("model"))
-    axes.set_yticks(range(len(cells)), [cell.rpartition("-")[2] for cell in cells])
+            _estimators(axes, row, rows[rows["model"] == model.model].set_index("estimator"))
+    names = models["representation"]
+    if several_networks:
+        names = names + "\n" + models["network"]
+    axes.set_yticks(range(len(models)), list(names))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_ylim(len(cells) - 0.5, -0.5)
+    axes.set_ylim(len(models) - 0.5, -0.5)
 
 
-def _models(axes: Axes, row: int, found: pd.DataFrame) -> None:
-    """The marks, intervals and values of one cell."""
-    for x, (model, look) in zip(_COLUMNS, _MODELS.items(), strict=True):
-        value, low, high = found.loc[model, ["value", "low", "high"]].to_numpy()
+def _estimators(axes: Axes, row: int, found: pd.DataFrame) -> None:
+    """The marks, intervals and values of one model."""
+    for x, (estimator, look) in zip(_COLUMNS, _ESTIMATORS.items(), strict=True):
+        value, low, high = found.loc[estimator, ["value", "low", "high"]].to_numpy()
         y = row + look.offset
         axes.plot([low, high], [y, y], color=look.colour, linewidth=2)
         axes.plot(value, y, markeredgecolor="white", **look.mark)

@@ -15,8 +15,8 @@ def mean_and_deviation(arrays: Arrays) -> np.ndarray:
     rows = arrays.shape[1]
     found = np.empty((len(arrays), 2 * rows))
     for places, some in chunks(arrays):
-        cells = some.astype(np.float64)
-        found[places, :rows], found[places, rows:] = cells.mean(axis=2), cells.std(axis=2)
+        values = some.astype(np.float64)
+        found[places, :rows], found[places, rows:] = values.mean(axis=2), values.std(axis=2)
     return found
 
 

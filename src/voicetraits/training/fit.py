@@ -1,4 +1,4 @@
-"""Fit a CNN with early stopping, and write down every epoch."""
+"""Fit a network with early stopping, and write down every epoch."""
 
 from __future__ import annotations
 
@@ -12,25 +12,37 @@ import jax
 
 from voicetraits.dataset.arrays import Arrays
 from voicetraits.dataset.parts import TRAINING, VALIDATION, Part
+from voicetraits.dataset.scaling import Scaling
 from voicetraits.errors import NotFiniteError
-from voicetraits.networks.original import build_model
+from voicetraits.networks import build
+from voicetraits.networks.layers import MinMaxScaling
 from voicetraits.params import Train
-from voicetraits.tasks import Task
+from voicetraits.tasks import Head, Task
 from voicetraits.training.batches import Batches, devices_for
 from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
 
 
 def fit(
-    task: Task, parts: dict[str, Part], train: Train, *, seed: int, label: str, live_folder: Path
+    network: str,
+    task: Task,
+    parts: dict[str, Part],
+    scaling: Scaling,
+    train: Train,
+    *,
+    seed: int,
+    label: str,
+    live_folder: Path,
 ) -> Any:
-    """Train a task's CNN and keep the weights of the best validation loss.
+    """Train a network on a task and keep the weights of the best validation loss.
 
     Validation clips are weighted so that every class counts the same, as in the undersampled
     training part, without throwing any away.
 
     Args:
-        task: The task.
+        network: A name in NETWORKS.
+        task: The task, which has one head.
         parts: Training and validation clips.
+        scaling: For the layer that scales.
         train: Epochs, batch size, learning rate, warm-up and patience.
         seed: Of initial weights and batch order.
         label: What is trained, for the progress line.
@@ -45,11 +57,12 @@ def fit(
     """
     from dvclive import Live
 
+    (head,) = task.heads
     devices = devices_for(train.batch_size)
     batches = {
         name: Batches(
-            part.inputs,
-            targets(part.labels, task),
+            part.arrays,
+            targets(part.labels, head),
             balanced_weights(part.labels) if name == VALIDATION else np.ones(len(part.labels)),
             batch_size=train.batch_size,
             steps=train.steps,
@@ -66,12 +79,15 @@ def fit(
         # A copy of the weights on each, and an equal share of every batch; `predict` needs it, too.
         everything = keras.distribution.DataParallel(devices=jax.devices())
         keras.distribution.set_distribution(everything)
-    model = build_model(task, frames=parts[TRAINING].inputs.shape[2], seed=seed)
+    model = build(network, parts[TRAINING].arrays.shape[1:], task.heads, seed=seed)
+    for layer in model.layers:
+        if isinstance(layer, MinMaxScaling):
+            layer.set_weights(list(scaling))
     model.compile(
         optimizer=keras.optimizers.Adam(
             _rise_and_fall(train.learning_rate, train.epochs * len(batches[TRAINING]))
         ),
-        loss="binary_crossentropy" if task.binary else "categorical_crossentropy",
+        loss="binary_crossentropy" if head.units == 1 else "categorical_crossentropy",
         weighted_metrics=["accuracy"],
     )
     early_stopping = keras.callbacks.EarlyStopping(
@@ -115,11 +131,11 @@ def _rise_and_fall(rate: float, steps: int) -> Any:
     )
 
 
-def targets(labels: np.ndarray, task: Task) -> np.ndarray:
-    """Class numbers as the network's targets: (clips, 1) for a sigmoid, else one-hot."""
-    if task.binary:
+def targets(labels: np.ndarray, head: Head) -> np.ndarray:
+    """Class numbers as the targets of a head: (clips, 1) for a sigmoid, else one-hot."""
+    if head.units == 1:
         return labels[:, None].astype(np.float32)
-    return keras.utils.to_categorical(labels, len(task.classes))
+    return keras.utils.to_categorical(labels, head.classes)
 
 
 def balanced_weights(labels: np.ndarray) -> np.ndarray:
@@ -130,11 +146,11 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
 
 
 def predict(model: Any, inputs: Arrays, *, batch_size: int) -> np.ndarray:
-    """Class probabilities of scaled clips.
+    """Class probabilities of clips.
 
     Args:
-        model: A trained CNN.
-        inputs: Shape (clips, 68, frames, 1).
+        model: A trained network with one head.
+        inputs: Unscaled, shape (clips, 68, frames).
         batch_size: Clips at a time; every batch is filled up to it.
 
     Returns:

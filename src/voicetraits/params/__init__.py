@@ -1,0 +1,33 @@
+"""params.yaml as one typed, validated object."""
+
+from voicetraits.params.load import ParamsError, load_params
+from voicetraits.params.sections import (
+    Clip,
+    Corpus,
+    Extract,
+    Params,
+    Protocol,
+    Sample,
+    Split,
+    Train,
+)
+from voicetraits.params.tasks import LOCALES
+from voicetraits.params.values import Ending, Locale, Section, unknown
+
+__all__ = [
+    "LOCALES",
+    "Clip",
+    "Corpus",
+    "Ending",
+    "Extract",
+    "Locale",
+    "Params",
+    "ParamsError",
+    "Protocol",
+    "Sample",
+    "Section",
+    "Split",
+    "Train",
+    "load_params",
+    "unknown",
+]

@@ -1,0 +1,141 @@
+"""params.yaml as one typed, validated object.
+
+Every stage loads the whole file, so that a typo or an impossible value anywhere stops the run
+before any work, whichever stage comes first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from voicetraits.params.tasks import LOCALES, DeclaredTask, Models
+from voicetraits.params.values import (
+    Count,
+    Ending,
+    Locale,
+    Name,
+    Number,
+    Section,
+    Share,
+    Whole,
+    native,
+    unknown,
+)
+
+
+class Sample(Section):
+    """The synthetic corpus."""
+
+    seed: Annotated[Whole, Field(ge=0)]
+    speakers: dict[Locale, Count]
+    female: Share
+    unlabelled: Annotated[Number, Field(ge=0, le=1)]
+    clips_min: Count
+    clips_max: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Sample:
+        if self.clips_min > self.clips_max:
+            raise ValueError(f"clips_min ({self.clips_min}) exceeds clips_max ({self.clips_max})")
+        return self
+
+
+class Corpus(Section):
+    """Where the Common Voice archives or folders are, and whose split is used."""
+
+    path: Annotated[str, StringConstraints(min_length=1), AfterValidator(native)]
+    ending: Ending
+    splits: Literal["ours", "common_voice"]
+
+
+class Select(Section):
+    """Which clips of a corpus are used."""
+
+    clips_per_speaker: Count
+    clips_per_locale: Count
+
+
+class Clip(Section):
+    """The one format that every clip is brought to."""
+
+    sample_rate: Annotated[Whole, Field(ge=8000, le=48000)]
+    seconds: Annotated[Number, Field(ge=0.5, le=60)]
+
+
+class Extract(Section):
+    """The analysis windows of both representations."""
+
+    window: Annotated[Number, Field(ge=0.01, le=0.5)]
+    # Four poolings halve the frames four times: fewer than 16 leave nothing.
+    frames: Annotated[Whole, Field(ge=16, le=1024)]
+
+
+class Split(Section):
+    """Shares of the speakers (or clips) in each part."""
+
+    test: Share
+    validation: Share
+    # One each for training, validation and test.
+    min_speakers: Annotated[Whole, Field(ge=3)]
+
+
+class Protocol(Section):
+    """What the test part is kept apart from."""
+
+    split_by: Literal["speaker", "clip"]
+    undersample: Literal["training", "everything"]
+    scale: Literal["training", "everything"]
+
+
+class Train(Section):
+    """Optimisation, the same for every model."""
+
+    epochs: Count
+    steps: Count
+    batch_size: Annotated[Whole, Field(ge=2)]
+    learning_rate: Annotated[Number, Field(gt=0, le=1)]
+    warmup: Annotated[Whole, Field(ge=0)]
+    patience: Count
+    selection_clips: Count
+    memory_budget_gb: Annotated[Number, Field(ge=0)]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
+    locales: Annotated[list[Locale], Field(min_length=1)]
+    representations: Annotated[list[Name], Field(min_length=1)]
+    networks: Annotated[list[Name], Field(min_length=1)]
+    models: Models
+    tasks: dict[Name, DeclaredTask]
+    sample: Sample
+    corpus: Corpus
+    select: Select
+    clip: Clip
+    extract: Extract
+    split: Split
+    protocol: Protocol
+    train: Train
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Params:
+        lists = {name: getattr(self, name) for name in ("locales", "representations", "networks")}
+        lists["models.per_locale"] = self.models.per_locale
+        lists["models.pooled"] = self.models.pooled
+        for key, values in lists.items():
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} names one value twice: {', '.join(values)}")
+        for key in ("models.per_locale", "models.pooled"):
+            for name in lists[key]:
+                if name not in self.tasks:
+                    raise ValueError(unknown(key, name, self.tasks))
+        for name in self.models.per_locale:
+            if self.tasks[name].classes == LOCALES:
+                raise ValueError(
+                    f"models.per_locale names {name}, whose classes are the locales; in one of "
+                    "them there is one class: name it in models.pooled"
+                )
+        return self

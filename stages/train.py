@@ -1,0 +1,28 @@
+"""Train and test one model: a network, by what it learns, where, and what it sees."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stages._inputs import fetch_missing
+from stages._run import run
+from voicetraits.models import declared_model
+from voicetraits.params import load_params
+from voicetraits.training.run import train_model
+
+
+def main(task: str, locale: str, representation: str, network: str) -> None:
+    """Read data/splits/<task>-<locale>.parquet and the arrays; write models/<its name>/.
+
+    With the locale `all`, of all locales together.
+    """
+    params = load_params()
+    model = declared_model(params, task, locale, representation, network)
+    folders = {name: Path("data", representation, name) for name in model.locales}
+    fetch_missing(folders.values())
+    clips = pd.read_parquet(Path("data/splits", f"{model.split}.parquet"))
+    print(train_model(model, clips, folders, params, out=Path("models", model.name)))
+
+
+if __name__ == "__main__":
+    run(main)
