@@ -179,7 +179,7 @@ keep_fetching_settings() {
 pip() {
     run "$bin/python" -m pip "$@" ||
         fail "pip could not set up .venv (its reason stands above)," \
-            "from the index ${PIP_INDEX_URL:-https://pypi.org/simple}; run the same command again"
+            "from the index ${PIP_INDEX_URL:-that pip uses by default}; run the same command again"
 }
 
 # Ctrl-C and the end of make end what has been started, too.

@@ -438,6 +438,10 @@ def test_when_pip_fails_the_last_line_says_so_and_the_next_run_begins_again(clon
     assert clone.calls() == MADE
 
 
+def test_when_pip_fails_and_no_index_is_set_none_is_named(clone):
+    assert "from the index that pip uses by default" in clone.refused(STUB_NO_PIP="1")
+
+
 def test_a_second_make_waits_for_the_first(clone):
     lock = clone.folder / ".dvc" / "tmp" / "environment.lock"
     lock.parent.mkdir()
