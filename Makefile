@@ -1,12 +1,3 @@
-# make repro         set up the environment and run the whole pipeline
-# make test          set up the environment and run the tests
-# make lint          format, lint and types
-# make bench         speed, as ratios against a baseline of the same run
-# make bench-stages  CPU and wall time of every stage
-# make bench-scaling time and memory as the corpus grows
-# make requirements  pin the environment anew; make requirements-bench that of `make bench`
-# make clean         remove the environments and what the pipeline makes; downloads stay
-
 # Any of Python 3.11, 3.12 and 3.13: `make repro PYTHON=python3.13`. Read when .venv is made.
 PYTHON ?= python3.11
 # Named, so that old versions of make look for commands on the PATH set below.
@@ -17,39 +8,58 @@ export PATH := $(or $(shell CDPATH= cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR
 # They name the packages of another Python.
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: .venv/ready repro test lint bench bench-stages bench-scaling requirements \
-    requirements-bench clean
+# What `make metrics-diff` compares with: any commit, branch or tag.
+BASE ?= HEAD
 
-repro: .venv/ready
+.PHONY: .venv/ready repro help test test-fast lint check-lock metrics-diff bench bench-stages \
+    bench-scaling requirements requirements-bench clean
+
+repro: .venv/ready ## set up the environment and run the whole pipeline
 	@python -m stages._repro
 	@echo
 	@voicetraits results
 
-test: .venv/ready
-	python -m pytest
+# From the comments behind the targets.
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
 
-lint: .venv/ready
+test: .venv/ready ## run all tests and print what they cover
+	python -m pytest --cov --cov-report=term:skip-covered
+
+test-fast: .venv/ready ## run the tests that take no time, in a minute
+	python -m pytest -m "not slow"
+
+lint: .venv/ready ## check format, lint and types
 	ruff format --check .
 	ruff check .
 	mypy
 
+# `check` has no results, and DVC always runs it. Every other stage that it would run is stale. The
+# data need not be there.
+check-lock: .venv/ready ## see whether dvc.lock fits the code and the parameters
+	@set -o pipefail; dvc repro --allow-missing --dry | awk '{ print } \
+	    /^Running stage/ && $$3 != "'\''check'\'':" { stale = 1 } END { exit stale }'
+
+metrics-diff: .venv/ready ## compare the metrics with those of BASE (the last commit), as Markdown
+	@dvc metrics diff --md $(BASE)
+
 # A quarter of an hour. Each benchmark replaces its figures in benchmarks/results/, after printing
 # them beside the new. TensorFlow, which training is held against, has an environment of its own.
-bench: .venv/ready .venv-bench/ready
+bench: .venv/ready .venv-bench/ready ## measure speed, as ratios against a baseline of the same run
 	python -m benchmarks.short_term
 	python -m benchmarks.decode
 	python -m benchmarks.whole_path
 	python -m benchmarks.training
 
-bench-stages: .venv/ready
+bench-stages: .venv/ready ## measure CPU and wall time of every stage
 	python -m benchmarks.stages
 
 # Half an hour and 15 GB of disk: the figures of docs/scaling.md.
-bench-scaling: .venv/ready
+bench-scaling: .venv/ready ## measure time and memory as the corpus grows
 	python -m benchmarks.scaling
 
 # Writes requirements-bench.txt anew from the extra `bench` alone, without what the pipeline needs.
-requirements-bench: .venv/ready
+requirements-bench: .venv/ready ## pin the environment of `make bench` anew
 	python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	    print(*project["optional-dependencies"]["bench"], sep="\n")' \
 	    | uv pip compile - --universal --python-version 3.11 --generate-hashes \
@@ -57,12 +67,12 @@ requirements-bench: .venv/ready
 	    --custom-compile-command "make requirements-bench" --output-file requirements-bench.txt
 
 # Writes requirements.txt anew from pyproject.toml; needs `uv` on the path.
-requirements:
+requirements: ## pin the environment anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11.4 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	    --output-file requirements.txt
 
-clean:
+clean: ## remove the environments and what the pipeline makes; downloads stay
 	rm -rf .venv .venv-bench models .cache $(addprefix data/, params-are-valid sample clips wav \
 	    example features spectrogram splits)
 

@@ -233,6 +233,7 @@ def test_what_is_no_number_is_refused_in_what_is_taken_and_passed_over_elsewhere
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [3, 59])
 def test_long_silence_first_is_looked_through_in_little_memory(minutes):
     data = audio_file(np.concatenate([silence(60 * minutes, 8000), speech(3)]), 8000, "FLAC")

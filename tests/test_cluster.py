@@ -25,6 +25,8 @@ from voicetraits.storage.files import DiskFullError, whole_file
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.workers.pool import SCHEDULER_ADDRESS, map_ordered
 
+pytestmark = pytest.mark.slow
+
 CLIP = Clip(sample_rate=16000, seconds=0.5)
 
 

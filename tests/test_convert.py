@@ -169,6 +169,7 @@ def test_a_clip_that_is_not_simply_its_start_has_a_note(tmp_path):
         assert pitch_of(wav) == pytest.approx(pitch(number), abs=3)
 
 
+@pytest.mark.slow
 def test_the_files_hold_what_is_returned_and_do_not_depend_on_the_workers(tmp_path):
     table, files = clips_of(MIXED)
 

@@ -9,6 +9,7 @@ import jax
 from voicetraits.networks.convolution import Conv3x3, convolve
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "columns", "channels"), [(68, 68, 1), (17, 16, 32), (5, 3, 2)])
 def test_values_and_gradients_equal_those_of_xla(rows, columns, channels):
     rng = np.random.default_rng(0)
@@ -31,6 +32,7 @@ def test_values_and_gradients_equal_those_of_xla(rows, columns, channels):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_layer_equals_conv2d_with_the_same_weights():
     inputs = np.random.default_rng(1).normal(size=(2, 9, 8, 3)).astype(np.float32)
     theirs = keras.layers.Conv2D(5, 3, padding="same", activation="relu")

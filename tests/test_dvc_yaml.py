@@ -227,6 +227,7 @@ class WatchedTasks(dict):
 NOT_RUN = {"train": "train", "train_pooled": "train"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
 def test_a_stage_declares_the_parameters_that_it_reads_and_no_others(name, read_keys):
     declared = {key.removesuffix(".${key}") for key in stages()[name]["params"]}

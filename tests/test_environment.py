@@ -12,6 +12,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 FIGURES = """
 import stages
 import hashlib, json, os, warnings

@@ -101,6 +101,7 @@ def test_few_shards_start_no_workers(wavs, tmp_path, monkeypatch):
     assert asked == [1] * len(REPRESENTATIONS)
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
     for workers in (1, 2):
         out = tmp_path / str(workers)

@@ -13,6 +13,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 TABLES = {"numpy", "pandas", "pyarrow"}
 PICTURES = {*TABLES, "matplotlib"}
 # What each stage may load when it is imported, of the packages that take long.

@@ -83,6 +83,7 @@ def written_by(command: str) -> dict:
         return load_yaml(str(path))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(NAME)
 @example("${x}")

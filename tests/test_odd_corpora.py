@@ -124,6 +124,7 @@ class TestContainers:
         aside = pd.read_parquet(out / PUT_ASIDE)
         return [read_clips("data/clips/es.parquet"), aside, *tables, wavs]
 
+    @pytest.mark.slow
     def test_folder_and_archives_in_any_order_give_the_same_results(self, monkeypatch):
         monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 4)
         names = [f"{number}.mp3" for number in (11, 4, 1, 7, 10, 2, 9, 3, 0, 8, 5, 6)]

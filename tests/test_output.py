@@ -44,6 +44,7 @@ def run(code: str, folder: Path, surroundings: dict[str, str]) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 @in_every_surrounding
 def test_the_table_of_results_can_be_printed(tmp_path, surroundings):
     shutil.copy(ROOT / "params.yaml", tmp_path)

@@ -17,6 +17,8 @@ from conftest import wait_for
 from voicetraits.errors import InputError
 from voicetraits.workers.pool import cores, map_in_pool, map_ordered, workers_for
 
+pytestmark = pytest.mark.slow
+
 MEGABYTES = 12
 
 

@@ -20,6 +20,8 @@ import pytest
 import yaml
 from conftest import ROOT, audio_file, folder_bytes, tone
 
+pytestmark = pytest.mark.slow
+
 LOCALES = ("es", "en")
 MODELS = (
     "gender-es-features-original",

@@ -17,6 +17,8 @@ from conftest import ROOT, is_running, wait_for
 from stages import _repro
 from voicetraits.params import load_params
 
+pytestmark = pytest.mark.slow
+
 LOCALES = ["es", "en", "fr", "de"]
 RUN = """
 import signal, sys

@@ -20,6 +20,8 @@ from voicetraits.storage import resume
 from voicetraits.storage.files import DiskFullError
 from voicetraits.storage.shards import INDEX
 
+pytestmark = pytest.mark.slow
+
 CLIP = Clip(sample_rate=8000, seconds=0.5)
 NAMES = [f"clip_{number:02}.wav" for number in range(14)]
 FILES = [(name, audio_file(tone(250 + 40 * n, 8000), 8000)) for n, name in enumerate(NAMES)]

@@ -174,6 +174,7 @@ def median_pitch(signal: np.ndarray, rate: int) -> float:
     return float(np.median(rate / periods))
 
 
+@pytest.mark.slow
 def test_same_bytes_with_one_worker_and_with_two(tmp_path: Path) -> None:
     one, two = tmp_path / "one.tar.gz", tmp_path / "two.tar.gz"
     write_sample(params(), "de", one, workers=1)

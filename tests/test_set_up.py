@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, folder_bytes, is_running, wait_for
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pip")
 
 # It writes down its calls; what it computes for the script, a real Python computes.
@@ -370,6 +372,31 @@ def test_where_the_shell_looks_for_folders_leads_to_no_other_environment(ready, 
         check=True,
     ).stdout
     assert set(said.splitlines()) == {str(own)}
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "fits"),
+    [
+        (["Running stage 'check':", "Stage 'sample@es' didn't change, skipping"], 0, True),
+        (["Running stage 'check':", "Running stage 'sample@es':"], 0, False),
+        (["Running stage 'check':"], 1, False),
+    ],
+)
+def test_a_lock_that_does_not_fit_fails_its_check(ready, said, code, fits):
+    folder = ready.folder / ".venv" / "bin"
+    # The set-up looks for the path of the Python, to see whose environment this is.
+    stub = ["#!/bin/bash", f'# "{folder}/python"', *(f'echo "{line}"' for line in said)]
+    (folder / "dvc").write_text("\n".join([*stub, f"exit {code}"]), encoding="utf-8")
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--silent", "check-lock"],
+        cwd=ready.folder,
+        env=ready.environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode == 0) == fits, done.stderr
+    assert done.stdout.splitlines() == said
 
 
 def test_a_clone_has_the_line_ends_of_the_repository_whatever_git_is_told(tmp_path):

@@ -169,6 +169,7 @@ def analyses(draw: st.DrawFn) -> tuple[np.ndarray, int, int, int]:
     return signal * 10.0 ** draw(st.integers(-20, 20)), sample_rate, window, hop
 
 
+@pytest.mark.slow
 @given(analyses())
 @settings(max_examples=400, deadline=None, derandomize=True)
 def test_equals_pyaudioanalysis_for_any_signal_rate_window_and_hop(

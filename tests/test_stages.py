@@ -51,6 +51,7 @@ print({*map_in_pool(place, [1, 2], workers=2), *map_ordered(place, [1, 2], worke
 """
 
 
+@pytest.mark.slow
 def test_so_do_its_workers(copy):
     (copy / "where.py").write_text(
         "def place(_):\n    import voicetraits\n    return voicetraits.__file__\n", encoding="utf-8"
@@ -71,6 +72,7 @@ def test_a_stage_stops_where_the_library_has_come_from_elsewhere(copy):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_library_of_the_work_tree_one_is_in(copy):
     command = ("-c", "import sys; from voicetraits.cli import main; main()", "results")
     done = run(copy, *command)

@@ -33,6 +33,8 @@ from voicetraits.training.batches import Batches, devices_for
 from voicetraits.training.epochs import LogEpochs
 from voicetraits.training.fit import balanced_weights, fit, predict, targets
 
+pytestmark = pytest.mark.slow
+
 LANGUAGE = language(["es", "en", "fr", "de"])
 FRAMES = 16  # the fewest that four poolings leave something of
 TRAIN = Train(

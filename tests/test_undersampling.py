@@ -160,6 +160,7 @@ def cells_of(clips: list[tuple[str, int, int]]) -> tuple[np.ndarray, np.ndarray]
     return arrays, np.array([label for label, *_ in clips], dtype=object)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(small, st.integers(0, 2**32 - 1))
 def test_any_few_clips_are_chosen_as_by_imbalanced_learn(clips, seed):
