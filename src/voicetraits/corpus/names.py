@@ -19,6 +19,11 @@ class WantedClips:
     audio format, percent signs for other characters, or accents written as one character or two
     (macOS changes those).
 
+    >>> wanted = WantedClips(["ä.mp3", "b.mp3"])
+    >>> wanted.note("clips/1/%C3%A4.WAV", "%C3%A4.WAV")
+    >>> wanted.settle(found=["b.mp3"])
+    ({'clips/1/%C3%A4.WAV': 'ä.mp3'}, [])
+
     Attributes:
         stray: A file that is no listed clip, to show what the names look like; "" where all are.
     """

@@ -59,6 +59,10 @@ def speakers_by_class(labels: np.ndarray, speakers: np.ndarray, task: Task) -> d
         labels: Class numbers, shape (clips,).
         speakers: Speaker of each clip, shape (clips,).
         task: The task, for its classes.
+
+    >>> from voicetraits.tasks import GENDER
+    >>> speakers_by_class(np.array([0, 0, 1]), np.array(["a", "a", "b"]), GENDER)
+    {'male': 1, 'female': 1}
     """
     return {
         name: len(np.unique(speakers[labels == number])) for number, name in enumerate(task.classes)
@@ -71,6 +75,10 @@ def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
     Args:
         counts: From `speakers_by_class`.
         task: The task.
+
+    >>> from voicetraits.tasks import GENDER
+    >>> too_few_speakers({"male": 14, "female": 5}, GENDER)
+    '5 test speakers labelled female: too few to tell'
     """
     name = min(counts, key=lambda name: counts[name])
     if counts[name] >= ENOUGH_SPEAKERS:

@@ -100,7 +100,11 @@ def _normalised(signal: np.ndarray) -> np.ndarray:
 
 
 def _frames(samples: np.ndarray, *, window: int, hop: int) -> np.ndarray:
-    """View of shape (frames, window); the samples after the last full window are left out."""
+    """View of shape (frames, window); the samples after the last full window are left out.
+
+    >>> _frames(np.arange(6.0), window=3, hop=2).tolist()
+    [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]
+    """
     shape = (1 + (len(samples) - window) // hop, window)
     step = samples.itemsize
     return np.ndarray(shape, samples.dtype, buffer=samples, strides=(hop * step, step))
@@ -117,7 +121,11 @@ def _magnitude(frames: np.ndarray) -> np.ndarray:
 
 
 def _zero_crossing_rate(frames: np.ndarray) -> np.ndarray:
-    """Half the sum of |sign differences|: a step onto or off exact zero counts half a crossing."""
+    """Half the sum of |sign differences|: a step onto or off exact zero counts half a crossing.
+
+    >>> _zero_crossing_rate(np.array([[1.0, -1.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
+    [1.0, 0.25]
+    """
     signs = (frames > 0).view(np.int8) - (frames < 0).view(np.int8)
     steps = signs[:, 1:] - signs[:, :-1]
     np.abs(steps, out=steps)
@@ -135,7 +143,11 @@ def _block_energies(rows: np.ndarray) -> np.ndarray:
 
 
 def _entropy(blocks: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """Entropy in bits of how a row's energy is shared out over its blocks."""
+    """Entropy in bits of how a row's energy is shared out over its blocks.
+
+    >>> _entropy(np.array([[2.0, 2.0], [3.0, 1.0]]), np.array([4.0, 4.0])).round(4).tolist()
+    [1.0, 0.8113]
+    """
     shares = blocks / (energy + _EPS)[:, None]
     return -np.vecdot(shares, np.log2(shares + _EPS))
 

@@ -23,7 +23,11 @@ _CLIP = re.compile(
 
 
 def same_language(one: str, other: str) -> bool:
-    """Whether one locale is the other, or a region of it: en and en-GB, but not zh-CN and zh-TW."""
+    """Whether one locale is the other, or a region of it.
+
+    >>> same_language("en", "en-GB"), same_language("zh-CN", "zh-TW")
+    (True, False)
+    """
     a, b = (name.lower().replace("_", "-").split("-") for name in (one, other))
     return a == b[: len(a)] or b == a[: len(b)]
 
@@ -34,6 +38,11 @@ def row_language(given: str, clip: str) -> str:
     Args:
         given: Of the column `locale`, or `language`, where Spontaneous Speech has names, too.
         clip: File name.
+
+    >>> row_language("", "common_voice_de_17.mp3")
+    'de'
+    >>> row_language("German", "17.mp3")
+    ''
     """
     if _LOCALE.fullmatch(given):
         return given

@@ -28,7 +28,11 @@ PUT_ASIDE = "put_aside.parquet"
 
 
 def shard_name(number: int, ending: str) -> str:
-    """File name of a shard, e.g. 00012.tar."""
+    """File name of a shard.
+
+    >>> shard_name(12, "tar")
+    '00012.tar'
+    """
     return f"{number:05d}.{ending}"
 
 
