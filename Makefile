@@ -26,7 +26,7 @@ help: ## list these commands
 test: .venv/ready ## run all tests and print what they cover
 	python -m pytest --cov --cov-report=term:skip-covered
 
-test-fast: .venv/ready ## run the tests that are not slow, in about a minute
+test-fast: .venv/ready ## run the tests that are not slow, in under a minute
 	python -m pytest -m "not slow"
 
 lint: .venv/ready ## check format, lint and types

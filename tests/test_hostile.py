@@ -25,6 +25,8 @@ from voicetraits.audio.convert import NOT_IN_CORPUS
 from voicetraits.corpus.layout import TOO_LARGE
 from voicetraits.storage.shards import INDEX
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 # MPEG 1, layer III, 128 kbit/s, 44.1 kHz: one frame that only says that there are none.
 EMPTY_FRAME = (b"\xff\xfb\x90\x64" + bytes(32) + b"Xing" + b"\0\0\0\1" + bytes(4)).ljust(417, b"\0")
@@ -142,7 +144,6 @@ class TestSounds:
         assert run()[1:] == (["a.mp3"], {})
         assert 0.3 < pd.read_parquet(Path("data/wav/es", INDEX)).loc[0, "duration"] < 0.7
 
-    @pytest.mark.slow
     def test_flipped_bytes_cost_no_clip_its_place(self):
         rng = np.random.default_rng(0)
         flac = audio_file(tone(300, 16000), 16000, "FLAC")
@@ -161,7 +162,6 @@ class TestSounds:
         assert len(converted) > 20
         assert len(aside) > 20
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("format", ["MP3", "FLAC"])
     def test_an_hour_is_decoded_no_further_than_wanted(self, format):
         if format == "MP3":
@@ -181,7 +181,6 @@ class TestSounds:
         assert index["duration"].tolist() == pytest.approx([3600, 1], rel=0.1)
         assert soundfile.info("data/wav/es/example.wav").duration <= 20
 
-    @pytest.mark.slow
     def test_many_large_files_are_not_in_memory_together(self):
         names = [f"{number}.wav" for number in range(16)]
         signal = np.zeros(12 * MIB, np.int16)
@@ -240,7 +239,6 @@ class TestArchives:
         os.truncate(path, int(share * path.stat().st_size))
         stops(r"cv/es\.tar\.gz: broken or cut off")
 
-    @pytest.mark.slow
     def test_a_huge_clip_of_zeros_costs_no_memory(self, capsys):
         pack_zeros("clips/zeros.mp3", 512 * MIB, then=member("clips/a.mp3", GOOD))
         assert Path("cv/es.tar.gz").stat().st_size < 2 * MIB
@@ -254,7 +252,6 @@ class TestArchives:
         with memory_below(32 * MIB):
             stops(r"validated\.tsv has 5 GiB, which no table")
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("first", [b"", HEADER.encode()], ids=["zeros alone", "header"])
     def test_a_table_of_zeros_costs_no_memory(self, first):
         pack_zeros("validated.tsv", 200 * MIB, first=first, then=member("clips/a.mp3", GOOD))

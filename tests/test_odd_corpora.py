@@ -34,6 +34,8 @@ from voicetraits.corpus.folder import NOT_THERE
 from voicetraits.corpus.layout import SEVERAL_FILES, CorpusError
 from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
 
+pytestmark = pytest.mark.slow
+
 CLIPS = ("a.mp3", "b.mp3", "c.mp3")
 BOTH = ({"rows": 2, "selected": 2}, ["a.mp3", "b.mp3"], {})
 # Columns of the tables of Common Voice 17 and of Spontaneous Speech 3.
@@ -124,7 +126,6 @@ class TestContainers:
         aside = pd.read_parquet(out / PUT_ASIDE)
         return [read_clips("data/clips/es.parquet"), aside, *tables, wavs]
 
-    @pytest.mark.slow
     def test_folder_and_archives_in_any_order_give_the_same_results(self, monkeypatch):
         monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 4)
         names = [f"{number}.mp3" for number in (11, 4, 1, 7, 10, 2, 9, 3, 0, 8, 5, 6)]

@@ -29,6 +29,8 @@ from voicetraits.plots.style import bars as draw_bars
 from voicetraits.plots.style import message, save
 from voicetraits.plots.undersampling import undersampling
 
+pytestmark = pytest.mark.slow
+
 SPEAKERS = ("5f0c", "6a1d", "7b2e", "8c3f")
 
 
@@ -343,7 +345,6 @@ def test_results_without_any_trained_model_are_drawn(tmp_path: Path) -> None:
     assert "no results yet" in texts(results(pd.DataFrame()))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
     [
@@ -403,7 +404,6 @@ def write_converted(durations: dict[str, float], *, gender: str = "female") -> N
     convert(table, files, clip, locale="es", out=Path("data/wav/es"), workers=1)
 
 
-@pytest.mark.slow
 def test_explore_shows_the_example_at_its_own_length() -> None:
     write_converted({"broken": 0.9, "half": 0.5, "one": 1.0})
     explore.main()
@@ -426,7 +426,6 @@ def test_explore_takes_durations_of_the_files_where_the_corpus_has_none(
     np.testing.assert_array_equal(seen[0], [np.nan, 0.5, 7.0])
 
 
-@pytest.mark.slow
 def test_explore_gives_the_same_bytes_again() -> None:
     write_converted({"half": np.nan, "one": np.nan})
     outputs = ["plots/explore/es/counts.png", "plots/explore/es/example.png", "data/example/es.wav"]
