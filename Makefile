@@ -38,7 +38,8 @@ lint: .venv/ready ## check format, lint and types
 # data need not be there.
 check-lock: .venv/ready ## see whether dvc.lock fits the code and the parameters
 	@set -o pipefail; dvc repro --allow-missing --dry | awk '{ print } \
-	    /^Running stage/ && $$3 != "'\''check'\'':" { stale = 1 } END { exit stale }'
+	    /^Running stage/ && $$3 != "'\''check'\'':" { stale = 1 } END { exit stale }' || { \
+	    echo "error: dvc.lock does not fit; run make repro and commit dvc.lock" >&2; exit 1; }
 
 metrics-diff: .venv/ready ## compare the metrics with those of BASE (the last commit), as Markdown
 	@dvc metrics diff --md $(BASE)

@@ -396,6 +396,7 @@ def test_a_lock_that_does_not_fit_fails_its_check(ready, said, code, fits):
         encoding="utf-8",
     )
     assert (done.returncode == 0) == fits, done.stderr
+    assert ("run make repro and commit dvc.lock" in done.stderr) == (not fits)
     assert done.stdout.splitlines() == said
 
 
