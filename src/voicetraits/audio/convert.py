@@ -25,8 +25,8 @@ from voicetraits.storage.shards import (
 )
 from voicetraits.workers.pool import workers_for
 
-# Dask starts as slowly as this process converts two shards, and each worker as slowly as one.
-_SHARDS_PER_WORKER = 4
+# With two workers, starting them pays from four shards on.
+_SHARDS_PER_WORKER = 2
 # A shard's files travel to a worker in one piece. 256 read sentences have 10 MB.
 _SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in the table, not in the corpus"

@@ -15,8 +15,8 @@ from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.storage.shards import INDEX, read_wavs, shard_name, write_array
 from voicetraits.workers.pool import workers_for
 
-# Dask and one worker start as slowly as this process does so many shards.
-_SHARDS_PER_WORKER = 8
+# With two workers, starting them pays from six shards on.
+_SHARDS_PER_WORKER = 3
 
 
 class _Job(NamedTuple):

@@ -103,7 +103,8 @@ def map_shards(
 
     Raises:
         InputError: If a worker cannot see the folder or differs from this process in code or
-            packages, or if a shard has taken three workers with it.
+            packages, if a worker of this machine died, or if a shard has taken three of a cluster
+            with it.
     """
     once = partial(_make_once, make, code_and_packages(), secrets.token_hex(4))
     results = map_ordered(once, jobs, workers=workers)
@@ -171,7 +172,7 @@ def _checksum(path: Path) -> str | None:
 
 
 def _count_try(tries: Path, run: str, shard: Path) -> None:
-    """Stop before a shard takes one worker after the other with it.
+    """Stop before a shard takes one worker of a cluster after the other with it.
 
     Dask counts, too, but blames the shards as well that had only been waiting for that worker.
     """

@@ -1,16 +1,11 @@
-"""Jobs on workers of Dask: those of a cluster, or processes of this machine.
+"""Jobs on the workers of a Dask cluster.
 
-Both go through `distributed`. Dask's other way to use several processes, its multiprocessing
-scheduler, wants all jobs before it begins, where ours come as a stream, and it breaks down with
-the first worker that dies. Loading this module takes most of a second: import it where it is used.
+Loading this module takes most of a second: import it where it is used.
 """
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
 import pickle
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +13,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client
 from distributed.client import Future, FutureCancelledError
 from distributed.comm import get_address_host_port
 from distributed.scheduler import KilledWorker
@@ -32,8 +27,6 @@ _QUIET = {
     # A job carries the clips of its shard with it, some 10 MB: they lie with the scheduler until
     # it is done, so that the death of a worker does not lose them.
     "distributed.admin.large-graph-warning-threshold": "1 GiB",
-    # Workers would look a hundred times a second what they are doing.
-    "distributed.worker.profile.enabled": False,
 }
 
 
@@ -112,45 +105,6 @@ def cluster_of(address: str) -> Iterator[Cluster]:
                         "--nthreads 1 --nworkers -1, which makes one process per core"
                     )
             yield Cluster(client)
-
-
-@contextmanager
-def local_cluster(workers: int) -> Iterator[Cluster]:
-    """Worker processes of this machine, which live as long as the block."""
-    with (
-        dask.config.set(_QUIET),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,
-            preload=[__name__],
-            # No dashboard, and a free port for what the scheduler serves instead: several
-            # stages run beside each other.
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0", "dashboard": False},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        try:
-            yield Cluster(client)
-        except BaseException:
-            # Asked to end, a worker in the middle of a job takes four seconds.
-            logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
-            for nanny in cluster.workers.values():
-                nanny.auto_restart = False
-            for worker in multiprocessing.active_children():
-                worker.kill()
-            raise
-
-
-def dask_setup(_: object) -> None:
-    """Dask calls this in every worker process that `local_cluster` starts.
-
-    Ctrl-C reaches all processes of a terminal at once; the one that the user started answers.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run(payload: bytes) -> Any:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from voicetraits.errors import InputError
@@ -20,6 +24,10 @@ Result = TypeVar("Result")
 SCHEDULER_ADDRESS = "DASK_SCHEDULER_ADDRESS"
 # For who runs several stages beside each other, or shares the machine.
 WORKERS = "VOICETRAITS_WORKERS"
+
+
+class DeadWorkerError(InputError):
+    """A process of the pool has ended in the middle of a job."""
 
 
 def cores() -> int:
@@ -50,76 +58,115 @@ def workers_for(jobs: int, *, jobs_per_worker: int) -> int:
 def map_ordered(
     function: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None = None
 ) -> Iterator[Result]:
-    """Yield `function(job)` for every job, in the order of the jobs, from workers of Dask.
+    """Yield `function(job)` for every job, in the order of the jobs.
 
-    They are those of the cluster whose scheduler DASK_SCHEDULER_ADDRESS names, else processes of
-    this machine. Only a few jobs are taken from the iterable ahead of the results, so that a
-    stream of any length passes through in little memory. The job of a worker that dies is done
+    The work goes to the cluster of Dask whose scheduler DASK_SCHEDULER_ADDRESS names, else to
+    processes of this machine, as `map_in_pool` says. There, the job of a worker that dies is done
     again by another.
 
     Args:
         function: A module-level function; it and the jobs travel to the workers by pickle.
-        jobs: What to work on.
-        workers: Processes, where there is no cluster; by default one per core. With one, the work
-            stays in this process, and Dask is not even loaded.
+        jobs: What to work on. Only a few are taken ahead of the results, so that a stream of any
+            length passes through in little memory.
+        workers: Processes, where there is no cluster; by default one per core.
 
     Raises:
-        DaskError: If the cluster cannot be used, or a job has taken too many workers with it. An
-            error of the function itself comes through as it is.
+        DaskError: If the cluster cannot be used, or a job has taken too many workers with it.
+        DeadWorkerError: If a process of this machine died. An error of the function itself comes
+            through as it is.
     """
     address = os.environ.get(SCHEDULER_ADDRESS, "")
-    workers = cores() if workers is None else workers
-    if workers == 1 and not address:
-        yield from _here(function, jobs)
+    if not address:
+        yield from map_in_pool(function, jobs, workers=workers)
         return
     pin_environment()
-    from voicetraits.workers.cluster import cluster_of, local_cluster
+    # Loading Dask takes most of a second.
+    from voicetraits.workers.cluster import cluster_of
 
-    with cluster_of(address) if address else local_cluster(workers) as cluster:
-        # Two jobs for each worker: one to work on, one at hand.
+    with cluster_of(address) as cluster:
         yield from _in_order(
-            lambda job: cluster.submit(function, job), jobs, ahead=lambda: 2 * cluster.workers()
+            lambda job: cluster.submit(function, job), jobs, workers=cluster.workers
         )
 
 
 def map_in_pool(
     function: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None = None
 ) -> Iterator[Result]:
-    """The same from a plain pool of processes, always of this machine.
+    """The same on this machine, cluster or not; with one worker, in this process.
 
-    For the sample corpus: its voices lie in a temporary folder of this machine, and it is done in
-    less time than it would take to start Dask four times. A worker that dies ends it.
+    For what lies in a temporary folder of this machine, such as the voices of the sample corpus.
+
+    Raises:
+        DeadWorkerError: If a process died, which ends the others.
     """
     workers = cores() if workers is None else workers
     if workers == 1:
-        yield from _here(function, jobs)
+        keep_freed_memory()
+        yield from map(function, jobs)
         return
     pin_environment()
+    with _pool(workers) as submit:
+        yield from _in_order(lambda job: submit(function, job), jobs, workers=lambda: workers)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Callable[..., Future[Any]]]:
+    """Give what hands a call to processes; when this ends, by whatever, so have they."""
+    others = multiprocessing.active_children()
     # Forking a process that may hold threads is unsafe; a spawned worker starts clean.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=keep_freed_memory) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+
+        def submit(*call: Any) -> Future[Any]:
+            # This may start a process, which inherits the mask. Ctrl-C reaches all processes of a
+            # terminal at once; the one that the user started answers, and it alone.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                return pool.submit(*call)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
         try:
-            yield from _in_order(
-                lambda job: pool.submit(function, job), jobs, ahead=lambda: workers
-            )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            yield submit
+        except BaseException as error:
+            for child in multiprocessing.active_children():
+                if child not in others:
+                    child.kill()  # the end of the pool would wait for the jobs in hand
+            if isinstance(error, BrokenProcessPool):
+                raise DeadWorkerError(
+                    "a worker process died, killed perhaps because memory ran out; run the same "
+                    f"command again, with {WORKERS}=1 to need less memory"
+                ) from error
             raise
 
 
-def _here(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+def _begin_worker() -> None:
     keep_freed_memory()
-    yield from map(function, jobs)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, even by SIGKILL.
+
+    A worker holds both ends of the pipe that its jobs come by, so it would wait for ever.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _in_order(
-    submit: Callable[[Job], Any], jobs: Iterable[Job], *, ahead: Callable[[], int]
+    submit: Callable[[Job], Any], jobs: Iterable[Job], *, workers: Callable[[], int]
 ) -> Iterator[Any]:
-    """Results of the futures that `submit` returns, with `ahead()` jobs handed in before them."""
+    """Results of the futures that `submit` returns.
+
+    Two jobs are handed in for each worker: one to work on, one at hand.
+    """
     pending: deque[Any] = deque()
     for job in jobs:
         pending.append(submit(job))
-        if len(pending) > ahead():
+        if len(pending) > 2 * workers():
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
