@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from voicetraits.progress import open_with_progress, progress
+from voicetraits.progress import RECORDS, Records, open_with_progress, progress, record
 
 
 class Clock:
@@ -142,3 +142,50 @@ def test_a_file_is_closed_after_an_error_of_its_reader(archive):
         raise ValueError("of the reader")
     with pytest.raises(ValueError, match="closed"):
         file.read()
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    """What is shown by who has started this process."""
+    monkeypatch.setenv(RECORDS, str(tmp_path / "records"))
+    return Records(tmp_path / "records")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_beside_other_jobs_progress_goes_into_records_alone(
+    capsys, monkeypatch, clock, archive, records, terminal
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert records.jobs() == []
+    seen = []
+    for _ in progress(range(5), label="convert es", unit="shards", total=5):
+        clock.now += 1
+        seen += records.jobs()
+    assert seen == [f"convert es {done} of 5 shards" for done in range(1, 5)]
+    assert records.jobs() == []
+    with open_with_progress(archive) as file:
+        clock.now += 1
+        file.read(1)
+        assert records.jobs() == ["es.tar.gz 1.0 of 12.5 MB"]
+    assert records.jobs() == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_several_jobs_are_told_apart_and_half_a_record_is_left_for_later(tmp_path, records):
+    record("es spectrogram", "epoch 3")
+    record("en features", "epoch 1")
+    record("es spectrogram", "epoch 4")
+    with (tmp_path / "records").open("ab") as file:
+        file.write(b'["en features", "epo')
+        file.flush()
+        assert records.jobs() == ["es spectrogram epoch 4", "en features epoch 1"]
+        file.write(b'ch 2"]\n')
+    assert records.jobs() == ["es spectrogram epoch 4", "en features epoch 2"]
+    record("es spectrogram", "")
+    assert records.jobs() == ["en features epoch 2"]
+
+
+def test_work_goes_on_when_nobody_shows_its_progress_any_more(tmp_path, monkeypatch, clock):
+    monkeypatch.setenv(RECORDS, str(tmp_path / "gone" / "records"))
+    for _ in progress(range(3), label="convert es", unit="shards"):
+        clock.now += 1

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
+import re
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, is_running, wait_for
 
-from stages import _repro
+from stages import _beside, _repro
 from voicetraits.params import load_params
 
 pytestmark = pytest.mark.slow
@@ -22,14 +26,16 @@ pytestmark = pytest.mark.slow
 LOCALES = ["es", "en", "fr", "de"]
 RUN = """
 import signal, sys
-from stages import _repro
+from stages import _beside, _line, _repro
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)  # whatever these tests run under ignores
-_repro._SECONDS_TO_END = 0.5
-commands = [["sh", "-c", each] for each in sys.argv[2:]]
-_repro._repro = lambda: _repro.run_beside(commands, at_once=int(sys.argv[1]))
+_beside._SECONDS_TO_END = 0.5
+commands = [["sh", "-c", each] for each in sys.argv[3:]]
+_repro.repro = lambda: _repro.run_beside(commands, label="test", at_once=int(sys.argv[1]))
+_line._SECONDS_BETWEEN_LINES = float(sys.argv[2])
 _repro.main()
 """
+OWN_CODE = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
 # Waits for a file of that name.
 WAIT_FOR = "until [ -e {} ]; do sleep 0.02; done"
 
@@ -37,13 +43,20 @@ WAIT_FOR = "until [ -e {} ]; do sleep 0.02; done"
 class Run:
     """A run of shell commands in a process of its own, some at a time."""
 
-    def __init__(self, folder: Path, *commands: str, at_once: int = 2, name: str = "run") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *commands: str,
+        at_once: int = 2,
+        between: float = 10,
+        name: str = "run",
+    ) -> None:
         self._errors = folder / f"{name}.err"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", RUN, str(at_once), *commands],
+                [sys.executable, "-c", RUN, str(at_once), str(between), *commands],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=OWN_CODE,
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
             )
@@ -123,7 +136,7 @@ def test_a_signal_ends_every_process_even_those_that_ignore_it(tmp_path, run, nu
 def test_a_signal_that_is_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it
     try:
-        with _repro._interrupts() as interrupts:
+        with _beside._interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGTERM)
             assert interrupts == [signal.SIGTERM]
@@ -142,6 +155,81 @@ def test_a_second_run_waits_for_the_first(tmp_path, run):
     (tmp_path / "go").touch()
     assert (first.process.wait(), second.process.wait()) == (0, 0)
     assert (tmp_path / "second").exists()
+
+
+def recorded_by_job(label: str, state: str) -> str:
+    """A command that writes down how far it is."""
+    return f"echo '{json.dumps([label, state])}' >> $VOICETRAITS_PROGRESS"
+
+
+def test_piped_there_are_plain_lines_when_a_step_is_done_and_now_and_then(tmp_path, run):
+    job = recorded_by_job("es", "epoch 4")
+    piped = run(job, f"sleep 0.3; {job}; sleep 0.5", "true", between=0.1)
+    assert piped.process.wait() == 0
+    lines = piped.said().splitlines()
+    assert [line for line in lines if line.endswith(" done")] == [
+        f"test {number} of 3 done" for number in (1, 2, 3)
+    ]
+    assert any(re.fullmatch(r"test \d of 3 · es epoch 4", line) for line in lines)
+    assert "\r" not in piped.said()
+
+
+def test_short_work_says_no_more_than_that_its_steps_are_done(run):
+    piped = run(recorded_by_job("es", "epoch 4"), "true")
+    assert piped.process.wait() == 0
+    assert piped.said() == "test 1 of 2 done\ntest 2 of 2 done\n"
+
+
+def test_a_terminal_gets_one_line_below_what_the_jobs_say(tmp_path):
+    job = f"{recorded_by_job('es', 'epoch 4')}; printf to; sleep 0.5; echo gether; sleep 0.5"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, "2", "10", job, "sleep 0.6"],
+        cwd=tmp_path,
+        env=OWN_CODE,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # of Linux, at the end
+        while data := os.read(ours, 2**16):
+            shown += data
+    os.close(ours)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert "\rtest 0 of 2 · es epoch 4" in text
+    assert "\rtest 1 of 2" in text
+    # As a terminal has it: whatever stands in a row at the end.
+    rows = [""]
+    for part in re.split(r"(\r\n|\r)", text):
+        if part == "\r\n":
+            rows.append("")
+        elif part == "\r":
+            column = 0
+        else:
+            rows[-1] = (
+                rows[-1][:column] + part + rows[-1][column + len(part) :] if part else rows[-1]
+            )
+            column = len(part)
+    assert [row.rstrip() for row in rows] == ["together", ""]
+
+
+def test_it_ends_without_a_word_when_nobody_reads_it(tmp_path):
+    ours, theirs = os.pipe()
+    with (tmp_path / "err").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, "2", "10", "while :; do echo more; sleep 0.05; done"],
+            cwd=tmp_path,
+            env=OWN_CODE,
+            stdout=theirs,
+            stderr=errors,
+        )
+    os.close(theirs)
+    assert os.read(ours, 4) == b"more"
+    os.close(ours)
+    assert process.wait() == 128 + signal.SIGPIPE
+    assert (tmp_path / "err").read_bytes() == b""
 
 
 def targets(commands: list[list[str]]) -> list[list[str]]:
@@ -188,11 +276,11 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple]]:
     def record() -> list[tuple]:
         calls = []
 
-        def note(commands, *, at_once, environment=None):
+        def note(commands, *, label, at_once, environment=None):
             calls.append((commands, at_once, environment))
 
         monkeypatch.setattr(_repro, "run_beside", note)
-        _repro._repro()
+        _repro.repro()
         return calls
 
     return record

@@ -11,7 +11,7 @@ from pathlib import Path
 from voicetraits.download import download, next_command, parse_wanted
 from voicetraits.errors import InputError
 from voicetraits.models import declared_models
-from voicetraits.output import printable_output
+from voicetraits.output import printable_output, quiet_without_reader
 from voicetraits.params import load_params
 from voicetraits.report.results import read_results, results_table
 
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _download(options.locales, options.folder)
         else:
             results = read_results(Path("metrics/results.json"))
-            print(results_table(results, declared_models(load_params())))
+            with quiet_without_reader():
+                print(results_table(results, declared_models(load_params())))
     except InputError as error:
         sys.exit(f"error: {error}")
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 # Others are shown by their numbers, which tell one file name from another: \\xfc.
-_PLAIN = {"–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"'}  # noqa: RUF001
+_PLAIN = {"·": "-", "–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"'}  # noqa: RUF001
 
 
 def printable_output() -> None:
@@ -19,6 +24,22 @@ def printable_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a test, or a notebook, has others
             stream.reconfigure(errors="voicetraits.plain")
+
+
+@contextmanager
+def quiet_without_reader() -> Iterator[None]:
+    """End the process without a word when nobody reads it any more, as `| head` does.
+
+    The exit code is what a shell gives for a process that the signal of a broken pipe has ended.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with Path(os.devnull).open("wb") as nowhere:
+            for stream in (sys.stdout, sys.stderr):  # Python will flush both
+                os.dup2(nowhere.fileno(), stream.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:

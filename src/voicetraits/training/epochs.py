@@ -10,6 +10,7 @@ import numpy as np
 from voicetraits.dataset.parts import TRAINING, VALIDATION
 from voicetraits.errors import NotFiniteError
 from voicetraits.networks.backend import keras
+from voicetraits.progress import record, records_wanted
 
 _EPOCHS_BETWEEN_LINES = 5  # of progress, when piped
 
@@ -36,14 +37,18 @@ class LogEpochs(keras.callbacks.Callback):
             f"{self._label}: epoch {epoch + 1} of at most {self._epochs}, "
             f"validation loss {figures[f'{VALIDATION}/loss']:.3f}"
         )
-        if sys.stderr.isatty():
+        if records_wanted():
+            record(self._label, f"epoch {epoch + 1}")
+        elif sys.stderr.isatty():
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
         elif (epoch + 1) % _EPOCHS_BETWEEN_LINES == 0:
             print(line, file=sys.stderr, flush=True)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Leave the line of the last epoch standing."""
-        if sys.stderr.isatty():
+        if records_wanted():
+            record(self._label, "")
+        elif sys.stderr.isatty():
             print(file=sys.stderr)
 
 
