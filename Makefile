@@ -7,17 +7,34 @@ SHELL := /bin/bash
 export PATH := $(or $(shell CDPATH= cd -P .venv/bin 2>/dev/null && pwd),$(CURDIR)/.venv/bin):$(PATH)
 # They name the packages of another Python.
 unexport PYTHONHOME PYTHONPATH
+# Some systems set it to the name of the machine, which is none for an experiment.
+ifeq ($(origin NAME),environment)
+unexport NAME
+endif
 
 # What `make metrics-diff` compares with: any commit, branch or tag.
 BASE ?= HEAD
 
-.PHONY: .venv/ready repro help test test-fast lint check-lock metrics-diff bench bench-stages \
-    bench-scaling requirements requirements-bench clean
+.PHONY: .venv/ready repro plots experiment help test test-fast lint check-lock metrics-diff \
+    bench bench-stages bench-scaling requirements requirements-bench clean
 
 repro: .venv/ready ## set up the environment and run the whole pipeline
 	@python -m stages._repro
 	@echo
 	@voicetraits results
+	@printf '%s\n' '' 'Next:' \
+	    '  make plots                                       look at it' \
+	    '  git add --all && git commit                      make it what others are compared with' \
+	    '  make experiment NAME=shorter SET=train.epochs=3  change a parameter and compare'
+
+plots: .venv/ready ## write the page of plots, and open it where there is a desktop
+	@dvc plots show
+	@$(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))), \
+	    python -m webbrowser -t "file://$(CURDIR)/dvc_plots/index.html" >/dev/null 2>&1 || true)
+
+# The variables reach it through the environment, which leaves their quotes as they are.
+experiment: .venv/ready ## NAME=shorter SET='clip.seconds=2 train.epochs=8': run changed, keep, compare
+	@python -m stages._experiment
 
 # From the comments behind the targets.
 help: ## list these commands
