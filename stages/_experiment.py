@@ -41,7 +41,7 @@ def main() -> None:
         except InputError as error:
             sys.exit(f"error: {error}")
         repro()
-        _dvc("exp", "save", "--quiet", "--name", name, *(["--force"] if force else []))
+        _save(name, force=force)
         print(f"Experiment {name}, against the last commit:\n", flush=True)
         _dvc("params", "diff")
         print(flush=True)
@@ -108,6 +108,13 @@ def change_params(changes: Sequence[str]) -> None:
                 f"SET={' '.join(changes)}: `dvc exp run -S` would not read it either: {reason}"
             ) from error
         raise
+
+
+def _save(name: str, *, force: bool) -> None:
+    """Save the work tree as an experiment, with the results that are new, such as of a locale."""
+    new = _git("ls-files", "--others", "--exclude-standard", "metrics", "plots") or []
+    options = [f"--include-untracked={path}" for path in new]
+    _dvc("exp", "save", "--quiet", "--name", name, *(["--force"] if force else []), *options)
 
 
 def _git(*arguments: str) -> list[str] | None:

@@ -154,12 +154,22 @@ def test_an_experiment_is_run_saved_and_compared(params, monkeypatch, capsys):
     monkeypatch.setenv("NAME", "shorter")
     monkeypatch.setenv("SET", "train.epochs=2 seed=7")
     monkeypatch.setenv("FORCE", "1")
-    monkeypatch.setattr(_experiment, "repro", lambda: done.append(load_params(params).train.epochs))
+
+    def repro():
+        done.append(load_params(params).train.epochs)
+        (params.parent / "metrics").mkdir()
+        (params.parent / "metrics" / "new.json").touch()
+        (params.parent / "other").touch()
+
+    monkeypatch.setattr(_experiment, "repro", repro)
     monkeypatch.setattr(_experiment, "_dvc", lambda *arguments: done.append(arguments))
     _experiment.main()
     assert done == [
         2,
-        ("exp", "save", "--quiet", "--name", "shorter", "--force"),
+        (
+            *("exp", "save", "--quiet", "--name", "shorter", "--force"),
+            "--include-untracked=metrics/new.json",
+        ),
         ("params", "diff"),
         ("metrics", "diff", "--targets", "metrics/summary.json"),
     ]

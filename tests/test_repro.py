@@ -201,18 +201,13 @@ def test_a_terminal_gets_one_line_below_what_the_jobs_say(tmp_path):
     assert "\rtest 0 of 2 · es epoch 4" in text
     assert "\rtest 1 of 2" in text
     # As a terminal has it: whatever stands in a row at the end.
-    rows = [""]
-    for part in re.split(r"(\r\n|\r)", text):
-        if part == "\r\n":
-            rows.append("")
-        elif part == "\r":
-            column = 0
-        else:
-            rows[-1] = (
-                rows[-1][:column] + part + rows[-1][column + len(part) :] if part else rows[-1]
-            )
-            column = len(part)
-    assert [row.rstrip() for row in rows] == ["together", ""]
+    rows = []
+    for written in text.split("\r\n"):
+        row = ""
+        for part in written.split("\r"):
+            row = part + row[len(part) :]
+        rows.append(row.rstrip())
+    assert rows == ["together", ""]
 
 
 def test_it_ends_without_a_word_when_nobody_reads_it(tmp_path):

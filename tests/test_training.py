@@ -28,6 +28,7 @@ from voicetraits.errors import NotFiniteError
 from voicetraits.networks import build
 from voicetraits.networks.layers import GlorotUniform, HalvingPool, MinMaxScaling
 from voicetraits.params import Train
+from voicetraits.progress import RECORDS, Records
 from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.training.batches import Batches, devices_for
 from voicetraits.training.epochs import LogEpochs
@@ -669,7 +670,7 @@ def test_four_languages_are_trained_and_predicted(tmp_path):
     assert (found.argmax(axis=1) == parts[TEST].labels).mean() > 0.9
 
 
-def test_a_piped_run_says_now_and_then_how_far_it_is(capsys):
+def test_a_run_says_now_and_then_how_far_it_is(capsys, monkeypatch, tmp_path):
     class Live:
         def __init__(self) -> None:
             self.logged: list[tuple[str, float]] = []
@@ -693,4 +694,11 @@ def test_a_piped_run_says_now_and_then_how_far_it_is(capsys):
         for epoch in (5, 10, 15, 20, 25)
     ]
     assert live.steps == 25
+    monkeypatch.setenv(RECORDS, str(tmp_path / "records"))
+    records = Records(tmp_path / "records")
+    callback.on_epoch_end(3, {"loss": 0.25, "val_loss": 0.5})
+    assert records.jobs() == ["es-features epoch 4"]
+    callback.on_train_end()
+    assert records.jobs() == []
+    assert capsys.readouterr() == ("", "")
     assert live.logged[:2] == [("training/loss", 0.25), ("validation/loss", 1.0)]
