@@ -103,7 +103,12 @@ def edited_params() -> Callable[..., Params]:
 
 
 def split_and_arrays(
-    task: Task, params: Params, folder: Path, *, speakers: dict[tuple[str, str], int]
+    task: Task,
+    params: Params,
+    folder: Path,
+    *,
+    speakers: dict[tuple[str, str], int],
+    frames: int = 4,
 ) -> tuple[pd.DataFrame, dict[str, Path]]:
     """A split table and small array shards of four clips a speaker.
 
@@ -112,6 +117,7 @@ def split_and_arrays(
         params: Shares and seed of the split.
         folder: For a folder of shards per locale.
         speakers: Number of speakers by locale and gender.
+        frames: Of every clip.
     """
     rng = np.random.default_rng(0)
     rows = [
@@ -125,7 +131,7 @@ def split_and_arrays(
     index = index.assign(shard=place // 10, row=place % 10)
     folders = {locale: folder / locale for locale in index["locale"].unique()}
     for (locale, shard), part in index.groupby(["locale", "shard"]):
-        arrays = rng.uniform(0, 1, (len(part), 68, 4)).astype(np.float32)
+        arrays = rng.uniform(0, 1, (len(part), 68, frames)).astype(np.float32)
         for clip, label in enumerate(part[task.column]):
             if label in task.classes:
                 arrays[clip, task.classes.index(label) :: 10] += 0.4

@@ -109,6 +109,14 @@ def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
     assert found == rerun
 
 
+@pytest.mark.parametrize("name", ["train", "train_pooled"])
+def test_a_model_depends_on_its_own_network_and_on_no_other(name):
+    folder = "src/voicetraits/networks/"
+    deps = {dep.removeprefix(folder) for dep in stages()[name]["deps"] if dep.startswith(folder)}
+    assert "${item.network}.py" in deps
+    assert not deps & {"", *(f"{network}.py" for network in NETWORKS)}
+
+
 def test_plumbing_is_there_and_is_used():
     assert all((ROOT / path).is_file() for path in PLUMBING)
     used = {

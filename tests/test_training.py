@@ -15,24 +15,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import GENDER, ROOT, folder_bytes, language
+from conftest import GENDER, ROOT, folder_bytes, language, model_of, split_and_arrays
 from sklearn.preprocessing import MinMaxScaler
 
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 import jax
 
-from voicetraits.dataset.arrays import Chosen, StoredClips
+from voicetraits.dataset.arrays import Chosen, StoredClips, read_clips_arrays
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, Part
 from voicetraits.dataset.scaling import Scaling, fit_scaling
-from voicetraits.errors import NotFiniteError
+from voicetraits.errors import InputError, NotFiniteError
 from voicetraits.networks import build
 from voicetraits.networks.layers import GlorotUniform, HalvingPool, MinMaxScaling
+from voicetraits.networks.model_folder import PREDICTIONS, SIDECAR, load
 from voicetraits.params import Train
 from voicetraits.progress import RECORDS, Records
 from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.training.batches import Batches, devices_for
 from voicetraits.training.epochs import LogEpochs
 from voicetraits.training.fit import balanced_weights, fit, predict, targets
+from voicetraits.training.run import train_model
 
 pytestmark = pytest.mark.slow
 
@@ -668,6 +670,57 @@ def test_four_languages_are_trained_and_predicted(tmp_path):
     assert found.shape == (16, 4)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
     assert (found.argmax(axis=1) == parts[TEST].labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("task", [GENDER, LANGUAGE], ids=["gender", "language"])
+def test_a_loaded_network_gives_the_predictions_that_were_written_to_the_bit(
+    task, edited_params, tmp_path
+):
+    params = edited_params(
+        seed=3,
+        split={"min_speakers": 3},
+        train={"epochs": 2, "steps": 2, "batch_size": 4, "warmup": 0},
+    )
+    locales = ["es"] if task is GENDER else list(task.classes)
+    speakers = {(locale, gender): 5 for locale in locales for gender in GENDER.classes}
+    split, folders = split_and_arrays(
+        task, params, tmp_path / "arrays", speakers=speakers, frames=FRAMES
+    )
+    model = model_of(task)
+    train_model(model, split, folders, params, out=tmp_path / model.name)
+    written = pd.read_parquet(tmp_path / model.name / PREDICTIONS).query("estimator == 'network'")
+    test = split[split["part"] == TEST]
+    assert written["clip"].tolist() == test["clip"].tolist()
+    raw = read_clips_arrays(test, folders)
+    assert raw.max() > 1.1  # unscaled
+    found = predict(load(tmp_path / model.name), raw, batch_size=params.train.batch_size)
+    np.testing.assert_array_equal(found, written[list(task.classes)].to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"skipped": "2 female speakers"}, "no trained network: skipped: 2 female speakers"),
+        ({"failed": "the loss is nan"}, "no trained network: failed: the loss is nan"),
+        ({"network": "orignal"}, r"network names 'orignal', .* did you mean 'original'\?"),
+        ({}, r"model\.weights\.h5: weights cannot be read"),
+    ],
+)
+def test_a_folder_without_a_network_is_refused_with_the_reason(tmp_path, changes, why):
+    sidecar = {"task": {"name": "gender", "classes": ["male", "female"]}, "shape": [68, FRAMES]}
+    sidecar |= {"network": "original", "skipped": "", "failed": "", **changes}
+    (tmp_path / SIDECAR).write_text(json.dumps(sidecar), encoding="utf-8")
+    with pytest.raises(InputError, match=why):
+        load(tmp_path)
+    if not changes:
+        (tmp_path / "model.weights.h5").write_bytes(b"no weights")
+        with pytest.raises(InputError, match=why):
+            load(tmp_path)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere/model\.json: no model to read"):
+        load(tmp_path / "nowhere")
 
 
 def test_a_run_says_now_and_then_how_far_it_is(capsys, monkeypatch, tmp_path):
