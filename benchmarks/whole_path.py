@@ -99,8 +99,8 @@ def _ours(
     for locale, corpus in corpora.items():
         table, wavs = tables[locale], folder / "wav" / locale
         files = corpus.clips(_names(table))
-        _, put_aside = convert(table, files, params.clip, locale=locale, out=wavs, workers=1)
-        assert put_aside.empty
+        _, excluded = convert(table, files, params.clip, locale=locale, out=wavs, workers=1)
+        assert excluded.empty
         window, hop = windows(params.clip, params.extract)
         extract(
             wavs,

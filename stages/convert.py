@@ -19,20 +19,20 @@ def main(locale: str) -> None:
     corpus = open_corpus(params.corpus.path, locale)
     out = Path("data/wav", locale)
     clips, unread = corpus.clips(wanted), corpus.unread
-    index, aside = convert(table, clips, params.clip, locale=locale, out=out, unread=unread)
-    if reason := why_useless(index, aside, stray=corpus.stray):
+    index, excluded = convert(table, clips, params.clip, locale=locale, out=out, unread=unread)
+    if reason := why_useless(index, excluded, stray=corpus.stray):
         shutil.rmtree(out)
         raise CorpusError(f"{corpus.path}: {reason}")
-    print(f"{locale}: {len(index):,} clips converted, {len(aside):,} put aside")
+    print(f"{locale}: {len(index):,} clips converted, {len(excluded):,} excluded")
     for note, count in sorted(index.loc[index["note"] != "", "note"].value_counts().items()):
         print(f"{locale}: {count:,} of the clips converted: {note}")
     if corpus.skipped:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(corpus.skipped.items()))
         print(f"{locale}: files of the corpus left unread: {reasons}")
-    for clip, reason in aside.head(20).itertuples(index=False):
+    for clip, reason in excluded.head(20).itertuples(index=False):
         print(f"  {clip}: {reason}")
-    if len(aside) > 20:
-        print(f"  ... the others are in {out}/put_aside.parquet")
+    if len(excluded) > 20:
+        print(f"  ... the others are in {out}/excluded.parquet")
 
 
 if __name__ == "__main__":

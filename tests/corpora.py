@@ -15,7 +15,7 @@ from stages import convert, select
 from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.selection.findings import selection_counts
-from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs
+from voicetraits.storage.shards import EXCLUDED, INDEX, read_wavs
 
 HEADER = "client_id\tpath\tsentence\tgender\n"
 GOOD = audio_file(tone(300, 32000), 32000, "MP3")
@@ -72,20 +72,20 @@ def run() -> tuple[dict[str, int], list[str], dict[str, str]]:
     """Select and convert; see that no clip is lost and nothing written elsewhere.
 
     Returns:
-        The counts of the selection, the converted clips, and those put aside with the reason.
+        The counts of the selection, the converted clips, and those excluded with the reason.
     """
     outer = Path.cwd().parents[1]
     before = files_below(outer)
     select.main("es")
     convert.main("es")
     out = Path("data/wav/es")
-    index, aside = pd.read_parquet(out / INDEX), pd.read_parquet(out / PUT_ASIDE)
+    index, excluded = pd.read_parquet(out / INDEX), pd.read_parquet(out / EXCLUDED)
     counts = selection_counts(read_clips("data/clips/es.parquet"))
-    assert counts["selected"] == len(index) + len(aside)
+    assert counts["selected"] == len(index) + len(excluded)
     assert sum(len(list(read_wavs(path))) for path in out.glob("*.tar")) == len(index)
     places = ("outer/project/data/clips/es.parquet", "outer/project/data/wav/es/")
     assert all(name.startswith(places) for name in files_below(outer) - before)
-    return counts, list(index["clip"]), dict(aside.itertuples(index=False))
+    return counts, list(index["clip"]), dict(excluded.itertuples(index=False))
 
 
 def stops(match: str) -> None:

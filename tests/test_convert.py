@@ -1,4 +1,4 @@
-"""Conversion: every selected clip is converted or put aside, and can be found again."""
+"""Conversion: every selected clip is converted or excluded, and can be found again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from voicetraits.audio.wav import clip_samples, read_wav
 from voicetraits.corpus.clips import CLIP_COLUMNS, write_clips
 from voicetraits.corpus.layout import TOO_LARGE
 from voicetraits.params import Clip
-from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
+from voicetraits.storage.shards import EXCLUDED, INDEX, read_wavs, shard_name
 
 CLIP = Clip(sample_rate=8000, seconds=0.5)
 BROKEN = {
@@ -91,18 +91,18 @@ def small_shards(monkeypatch):
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(KINDS), max_size=14), st.randoms(use_true_random=False))
-def test_every_selected_clip_is_converted_or_put_aside(kinds, random):
+def test_every_selected_clip_is_converted_or_excluded(kinds, random):
     table, files = clips_of(kinds)
     random.shuffle(files)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "es")
-        index, aside = convert(table, files, CLIP, locale="es", out=out, workers=1)
+        index, excluded = convert(table, files, CLIP, locale="es", out=out, workers=1)
         wavs = sum(len(list(read_wavs(path))) for path in out.glob("*.tar"))
     selected = table.loc[table["excluded"] == "", "clip"]
-    assert sorted([*index["clip"], *aside["clip"]]) == sorted(selected)
+    assert sorted([*index["clip"], *excluded["clip"]]) == sorted(selected)
     kind_of = dict(zip(table["clip"], kinds, strict=True))
     assert {kind_of[clip] for clip in index["clip"]} <= {"good"}
-    assert "good" not in {kind_of[clip] for clip in aside["clip"]}
+    assert "good" not in {kind_of[clip] for clip in excluded["clip"]}
     assert wavs == len(index)
 
 
@@ -128,9 +128,9 @@ def test_the_index_leads_to_the_right_wav_and_keeps_its_labels(tmp_path):
         assert pitch_of(wav) == pytest.approx(pitch(number), abs=3)
 
 
-def test_each_clip_put_aside_has_its_own_reason(tmp_path):
+def test_each_clip_excluded_has_its_own_reason(tmp_path):
     table, files = clips_of([*BROKEN, "missing", "missing", "good"])
-    _, aside = convert(
+    _, excluded = convert(
         table,
         files,
         CLIP,
@@ -139,7 +139,7 @@ def test_each_clip_put_aside_has_its_own_reason(tmp_path):
         workers=1,
         unread={f"clip_{n}.mp3": TOO_LARGE for n in (6, 7)},  # the last is there all the same
     )
-    assert dict(aside.itertuples(index=False)) == {
+    assert dict(excluded.itertuples(index=False)) == {
         "clip_0.mp3": "empty file",
         "clip_1.mp3": "not readable as audio: Format not recognised.",
         "clip_2.mp3": "samples that are not numbers",
@@ -160,8 +160,8 @@ def test_a_clip_that_is_not_simply_its_start_has_a_note(tmp_path):
     }
     table, _ = clips_of(["good"] * 3)
     out = tmp_path / "es"
-    index, aside = convert(table, files.items(), CLIP, locale="es", out=out, workers=1)
-    assert aside.empty
+    index, excluded = convert(table, files.items(), CLIP, locale="es", out=out, workers=1)
+    assert excluded.empty
     assert index["note"].tolist() == ["", CUT_LATER, ONE_CHANNEL]
     for number, wav in enumerate(read_wavs(out / "00000.tar")):
         assert pitch_of(wav) == pytest.approx(pitch(number), abs=3)
@@ -173,9 +173,9 @@ def test_the_files_hold_what_is_returned_and_do_not_depend_on_the_workers(tmp_pa
 
     for workers in (1, 2):
         out = tmp_path / str(workers)
-        index, aside = convert(table, files, CLIP, locale="es", out=out, workers=workers)
+        index, excluded = convert(table, files, CLIP, locale="es", out=out, workers=workers)
         pd.testing.assert_frame_equal(pd.read_parquet(out / INDEX), index)
-        pd.testing.assert_frame_equal(pd.read_parquet(out / PUT_ASIDE), aside)
+        pd.testing.assert_frame_equal(pd.read_parquet(out / EXCLUDED), excluded)
     assert folder_bytes(tmp_path / "1") == folder_bytes(tmp_path / "2")
 
 
@@ -186,7 +186,7 @@ def test_a_locale_without_a_single_usable_clip_still_has_its_tables(tmp_path, ki
     index = pd.read_parquet(tmp_path / "es" / INDEX)
     assert index.empty
     assert list(index.columns) == COLUMNS
-    assert len(pd.read_parquet(tmp_path / "es" / PUT_ASIDE)) == len(kinds) - kinds.count("excluded")
+    assert len(pd.read_parquet(tmp_path / "es" / EXCLUDED)) == len(kinds) - kinds.count("excluded")
 
 
 def test_a_crash_in_the_middle_keeps_the_earlier_conversion(tmp_path):
@@ -304,7 +304,7 @@ def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys)
     index = pd.read_parquet(tmp_path / "data/wav/es" / INDEX)
     assert list(index["clip"]) == ["clip_0.mp3", "clip_4.mp3", "clip_5.mp3"]
     said = capsys.readouterr().out
-    assert "es: 3 clips converted, 2 put aside" in said
+    assert "es: 3 clips converted, 2 excluded" in said
     assert f"es: 1 of the clips converted: {CUT_LATER}\n" in said
     assert "clip_2.mp3: not readable as audio" in said
     assert "clip_3.mp3: not readable as audio" in said  # a link to a file that is no sound

@@ -124,13 +124,13 @@ class TestSounds:
             "100 channels",
         ],
     )
-    def test_a_clip_that_is_no_speech_is_put_aside_and_the_others_go_on(self, data, reason):
+    def test_a_clip_that_is_no_speech_is_excluded_and_the_others_go_on(self, data, reason):
         pack_clips({"a.mp3": GOOD, "bad.mp3": data, "z.mp3": GOOD})
-        counts, converted, aside = run()
+        counts, converted, excluded = run()
         assert counts == {"rows": 3, "selected": 3}
         assert converted == ["a.mp3", "z.mp3"]
-        assert list(aside) == ["bad.mp3"]
-        assert aside["bad.mp3"].startswith(reason)
+        assert list(excluded) == ["bad.mp3"]
+        assert excluded["bad.mp3"].startswith(reason)
 
     @pytest.mark.parametrize("format", ["WAV", "OGG", "FLAC"])
     @pytest.mark.parametrize("channels", [1, 8])
@@ -156,11 +156,11 @@ class TestSounds:
                 data[place] = rng.integers(256)
             clips[f"{number}.mp3"] = bytes(data)
         pack_clips(clips)
-        counts, converted, aside = run()
+        counts, converted, excluded = run()
         assert counts["selected"] == 151
         assert "whole.mp3" in converted
         assert len(converted) > 20
-        assert len(aside) > 20
+        assert len(excluded) > 20
 
     @pytest.mark.parametrize("format", ["MP3", "FLAC"])
     def test_an_hour_is_decoded_no_further_than_wanted(self, format):

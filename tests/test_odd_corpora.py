@@ -32,7 +32,7 @@ from voicetraits.audio.convert import NOT_IN_CORPUS, SAME_BYTES
 from voicetraits.corpus.clips import read_clips
 from voicetraits.corpus.folder import NOT_THERE
 from voicetraits.corpus.layout import SEVERAL_FILES, CorpusError
-from voicetraits.storage.shards import INDEX, PUT_ASIDE, read_wavs, shard_name
+from voicetraits.storage.shards import EXCLUDED, INDEX, read_wavs, shard_name
 
 pytestmark = pytest.mark.slow
 
@@ -123,8 +123,8 @@ class TestContainers:
         ]
         parts = pd.read_parquet("data/splits/gender-es.parquet")
         tables = [table.drop(columns=["shard", "row"]) for table in (index, parts)]
-        aside = pd.read_parquet(out / PUT_ASIDE)
-        return [read_clips("data/clips/es.parquet"), aside, *tables, wavs]
+        excluded = pd.read_parquet(out / EXCLUDED)
+        return [read_clips("data/clips/es.parquet"), excluded, *tables, wavs]
 
     def test_folder_and_archives_in_any_order_give_the_same_results(self, monkeypatch):
         monkeypatch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 4)
@@ -291,9 +291,9 @@ class TestLayouts:
         unpack({"validated.tsv": rows("a.mp3", "b.mp3", "c.mp3"), "clips/a.mp3": GOOD})
         Path("cv/es/clips/b.mp3").symlink_to("../../../secret")
         Path("cv/es/clips/c.mp3").symlink_to("../../../gone")
-        _, converted, aside = run()
+        _, converted, excluded = run()
         assert converted == ["a.mp3"]
-        assert aside["c.mp3"] == NOT_THERE
+        assert excluded["c.mp3"] == NOT_THERE
         for path in Path("data").rglob("*"):
             assert path.is_dir() or b"secret word" not in path.read_bytes()
         assert "secret word" not in "".join(capsys.readouterr())
@@ -340,8 +340,8 @@ class TestNames:
             unpack(files)
         else:
             Path("cv/es.tar.gz").write_bytes(PACKED[kind](files))
-        _, converted, aside = run()
-        assert (converted, aside) == (["a.mp3"], {"b.mp3": SEVERAL_FILES})
+        _, converted, excluded = run()
+        assert (converted, excluded) == (["a.mp3"], {"b.mp3": SEVERAL_FILES})
 
     def test_listed_clips_that_differ_in_case_alone_are_two(self):
         pack_clips({"a.mp3": GOOD, "A.mp3": sound(1), "a.wav": sound(2)})
@@ -466,16 +466,16 @@ class TestSameFiles:
         pack_clips({f"{name}.mp3": GOOD for name in "dcba"}, listed=listed.encode())
         select.main("es")
         convert.main("es")
-        index, aside = (pd.read_parquet(Path("data/wav/es", name)) for name in (INDEX, PUT_ASIDE))
+        index, excluded = (pd.read_parquet(Path("data/wav/es", name)) for name in (INDEX, EXCLUDED))
         assert index["clip"].tolist() == ["a.mp3", "d.mp3"]
         assert index["checksum"].nunique() == 1
-        assert dict(aside.itertuples(index=False)) == {"b.mp3": SAME_BYTES, "c.mp3": SAME_BYTES}
+        assert dict(excluded.itertuples(index=False)) == {"b.mp3": SAME_BYTES, "c.mp3": SAME_BYTES}
 
     def test_the_same_files_in_two_languages_stop_the_split(self):
         params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
         Path("params.yaml").write_text(yaml.safe_dump({**params, "locales": ["es", "en"]}))
         for locale in ("es", "en"):
-            silent = audio_file(0 * tone(300, 8000), 8000)  # put aside: no clip of either
+            silent = audio_file(0 * tone(300, 8000), 8000)  # excluded: no clip of either
             pack_clips({"a.mp3": sound(1), "b.mp3": sound(2), "silent.mp3": silent})
             if locale == "en":
                 pack_clips({"a.mp3": sound(3), "x.mp3": sound(2), "silent.mp3": silent})

@@ -315,8 +315,14 @@ class TestFirstRun:
         excluded = sum((table["excluded"] != "").sum() for table in tables)
         assert excluded > 0  # some speakers have three clips, and two are kept
         counts = project.json("metrics/summary.json")["clips"]
-        assert counts["excluded"] == excluded
-        assert counts["converted"] + counts["put_aside"] == sum(map(len, tables)) - excluded
+        by_stage = [
+            sum(
+                row["clips"] for row in project.json("metrics/corpus.json") if row["stage"] == stage
+            )
+            for stage in ("select", "convert")
+        ]
+        assert by_stage == [excluded, sum(map(len, tables)) - excluded]
+        assert sum(counts.values()) == sum(by_stage)
 
     def test_results_and_output_hold_no_client_id(self, first_run):
         project, process = first_run
@@ -616,14 +622,13 @@ class TestCorpusElsewhere:
     def test_bad_clips_are_counted_with_their_reasons_and_the_others_go_on(self, elsewhere):
         project, process = elsewhere
         assert project.json("metrics/summary.json")["clips"] == {
-            "excluded": 0,
-            "put_aside": 2,
+            "excluded": 2,
             "converted": 2 * (4 + 4 + 1 + 1) - 2,
         }
         reasons = {
             row["reason"]: row["clips"]
             for row in project.json("metrics/corpus.json")
-            if row["outcome"] == "put aside"
+            if row["outcome"] == "excluded"
         }
         assert sorted(reasons.values()) == [1, 1]
         assert "listed in the table, not in the corpus" in reasons

@@ -73,7 +73,7 @@ def test_a_speaker_in_parts_of_two_locales_stays_in_the_test_part_and_that_is_sa
     both = table[table["speaker"] == "both"]
     assert both[["locale", "part"]].to_numpy().tolist() == [["es", "test"]] * 2
     assert (
-        "language-all: 2 clips left out, of speakers in two of the parts" in capsys.readouterr().out
+        "language-all: 2 clips excluded, of speakers in two of the parts" in capsys.readouterr().out
     )
     assert len(table) == 46
 
@@ -108,7 +108,7 @@ def test_a_clip_that_two_speakers_have_is_in_one_part_alone(stage, capsys, split
     assert set(table.loc[~shared, "part"]) == set(PARTS)
     left_out = len(index) - len(table)
     assert left_out == 12 - shared.sum() > 0
-    said = f"gender-es: {left_out} clips left out, which another speaker has in another part"
+    said = f"gender-es: {left_out} clips excluded, which another speaker has in another part"
     assert said in capsys.readouterr().out
 
 

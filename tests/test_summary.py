@@ -253,7 +253,7 @@ def test_numbers_that_are_none_are_not_written(tmp_path):
 def test_the_headline_counts_skipped_models_and_leaves_them_out_of_the_means(records):
     corpus = [
         {"locale": "es", "outcome": "converted", "clips": 70},
-        {"locale": "es", "outcome": "put aside", "clips": 1},
+        {"locale": "es", "outcome": "excluded", "clips": 1},
         {"locale": "en", "outcome": "converted", "clips": 40},
         {"locale": "en", "outcome": "excluded", "clips": 5},
         {"locale": "en", "outcome": "excluded", "clips": 4},
@@ -269,7 +269,7 @@ def test_the_headline_counts_skipped_models_and_leaves_them_out_of_the_means(rec
     }
     assert found["language"]["original_features"] == network(POOLED)
     assert found["models"] == {"trained": 4, "skipped": 2, "failed": 0, "collapsed": 0}
-    assert found["clips"] == {"excluded": 9, "put_aside": 1, "converted": 110}
+    assert found["clips"] == {"excluded": 10, "converted": 110}
 
 
 def test_the_headline_takes_the_mean_over_the_trained_models_and_counts_collapsed_ones(models):
@@ -305,33 +305,33 @@ def clip_table(*excluded: str) -> pd.DataFrame:
 def test_every_row_of_the_corpus_is_accounted_for():
     clips = clip_table("", "", "", "", "over the cap", "no gender", "over the cap")
     clips = pd.concat([clips, clip_table("", "", "")])
-    aside = pd.DataFrame({"clip": ["a", "b"], "reason": ["empty file", "no samples"]})
-    rows = tables.corpus_rows("es", clips, index_table("", "late", "", "late", "both"), aside)
-    assert [(row["outcome"], row["reason"], row["clips"]) for row in rows] == [
-        ("converted", "", 2),
-        ("converted", "both", 1),
-        ("converted", "late", 2),
-        ("put aside", "empty file", 1),
-        ("put aside", "no samples", 1),
-        ("excluded", "no gender", 1),
-        ("excluded", "over the cap", 2),
+    excluded = pd.DataFrame({"clip": ["a", "b"], "reason": ["empty file", "no samples"]})
+    rows = tables.corpus_rows("es", clips, index_table("", "late", "", "late", "both"), excluded)
+    assert [(row["outcome"], row["stage"], row["reason"], row["clips"]) for row in rows] == [
+        ("converted", "convert", "", 2),
+        ("converted", "convert", "both", 1),
+        ("converted", "convert", "late", 2),
+        ("excluded", "convert", "empty file", 1),
+        ("excluded", "convert", "no samples", 1),
+        ("excluded", "select", "no gender", 1),
+        ("excluded", "select", "over the cap", 2),
     ]
-    assert results.headline([], rows)["clips"] == {"excluded": 3, "put_aside": 2, "converted": 5}
+    assert results.headline([], rows)["clips"] == {"excluded": 5, "converted": 5}
     json.dumps(rows)
 
 
 @pytest.mark.parametrize("converted", [1, 3])
 def test_a_clip_that_was_lost_or_made_up_is_an_error_that_names_the_locale(converted):
-    aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
+    excluded = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
     with pytest.raises(ValueError, match="es: 3 clips listed"):
         tables.corpus_rows(
-            "es", clip_table("", "", "too long"), index_table(*[""] * converted), aside
+            "es", clip_table("", "", "too long"), index_table(*[""] * converted), excluded
         )
 
 
 def test_a_locale_without_any_clips_adds_up_to_nothing():
-    aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
-    rows = tables.corpus_rows("es", clip_table(), index_table(), aside)
+    excluded = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
+    rows = tables.corpus_rows("es", clip_table(), index_table(), excluded)
     assert [row["clips"] for row in rows] == [0]
 
 
@@ -421,8 +421,8 @@ def test_the_rows_have_every_field_that_their_plot_reads(project, models, path, 
 
 def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     spec = drawn()["metrics/corpus.json"]
-    aside = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
-    rows = tables.corpus_rows("es", clip_table("x", ""), index_table(""), aside)
+    excluded = pd.DataFrame({"clip": [], "reason": []}, dtype=str)
+    rows = tables.corpus_rows("es", clip_table("x", ""), index_table(""), excluded)
     template = (ROOT / ".dvc" / "plots" / f"{spec['template']}.json").read_text(encoding="utf-8")
     needed = fields_of(json.loads(template)) | {spec["x"], spec["y"]}
     assert all(needed <= set(row) for row in rows)

@@ -58,7 +58,7 @@ def rows_of(name: str) -> list[dict[str, Any]]:
             for locale in ("es", "en")
             for outcome, reason, clips in (
                 ("converted", "", 4321),
-                ("put aside", "silent", 7),
+                ("excluded", "silent", 7),
                 ("excluded", "over the cap", 98),
             )
         ]
@@ -224,7 +224,7 @@ def test_one_spike_does_not_flatten_the_other_losses() -> None:
 
 def test_what_is_rare_can_be_read_beside_what_is_frequent() -> None:
     drawn = words(renderer("corpus").get_filled_template())
-    assert {"put aside: silent", "excluded: over the cap", "converted"} <= set(drawn)
+    assert {"excluded: silent", "excluded: over the cap", "converted"} <= set(drawn)
     assert {"7", "98", "4,321"} <= set(drawn)
 
 

@@ -16,8 +16,8 @@ from voicetraits.audio.wav import clip_samples, fix_length, wav_bytes
 from voicetraits.params import Clip
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.storage.shards import (
+    EXCLUDED,
     INDEX,
-    PUT_ASIDE,
     SHARD_CLIPS,
     shard_name,
     write_table,
@@ -67,8 +67,8 @@ def convert(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Convert the selected clips of one locale to mono WAV of one length, in shards.
 
-    A clip that cannot be decoded, or that the corpus lacks, is put aside with its reason, and the
-    others go on: selected = converted + put aside. A run that was interrupted goes on with the
+    A clip that cannot be decoded, or that the corpus lacks, is excluded with its reason, and the
+    others go on: selected = converted + excluded. A run that was interrupted goes on with the
     shards that are complete.
 
     Args:
@@ -76,7 +76,7 @@ def convert(
         files: (file name, bytes) of the selected clips, in any fixed order.
         clip: Sample rate and length.
         locale: Written to the index.
-        out: Folder for the shards, `index.parquet`, `put_aside.parquet` and the example clip
+        out: Folder for the shards, `index.parquet`, `excluded.parquet` and the example clip
             of ExampleClip; replaced as a whole.
         workers: Processes, where there is no cluster; by default one per core where that pays.
             The output is the same.
@@ -84,7 +84,7 @@ def convert(
 
     Returns:
         The index of the converted clips (INDEX_COLUMNS; duration of the file in seconds or NaN,
-        checksum of the file, note of Sound) and the table of those put aside (clip, reason). Both
+        checksum of the file, note of Sound) and the table of those excluded (clip, reason). Both
         are sorted by clip, so that nothing after them depends on the order of the archive. Of
         several files of one speaker that are the same, the first by name is converted.
     """
@@ -92,7 +92,7 @@ def convert(
     selected = selected.set_index("clip")
     example = ExampleClip(table)
     rows: list[tuple[str, float, str, int, int]] = []
-    put_aside: list[tuple[str, str]] = []
+    reasons: list[tuple[str, str]] = []
     with resumable_folder(out) as folder:
         jobs = _jobs(example.watch(files), clip, folder)
         shards = -(-len(selected) // SHARD_CLIPS)
@@ -102,9 +102,9 @@ def convert(
             map_shards(_convert_shard, jobs, folder, label=label, total=shards, workers=workers)
         ):
             rows += [(*made, number, row) for row, made in enumerate(converted)]
-            put_aside += broken
-        found = {name for name, *_ in rows} | {name for name, _ in put_aside}
-        put_aside += [
+            reasons += broken
+        found = {name for name, *_ in rows} | {name for name, _ in reasons}
+        reasons += [
             (name, unread.get(name, NOT_IN_CORPUS)) for name in selected.index if name not in found
         ]
 
@@ -114,31 +114,31 @@ def convert(
         index = index.sort_values("clip", ignore_index=True).join(selected, on="clip")
         index.insert(1, "locale", locale)
         again = index.duplicated(["speaker", "checksum"])
-        put_aside += [(name, SAME_BYTES) for name in index.loc[again, "clip"]]
+        reasons += [(name, SAME_BYTES) for name in index.loc[again, "clip"]]
         index = index.loc[~again, INDEX_COLUMNS].reset_index(drop=True)
-        aside = pd.DataFrame(put_aside, columns=["clip", "reason"]).astype(str)
-        aside = aside.sort_values("clip", ignore_index=True)
+        excluded = pd.DataFrame(reasons, columns=["clip", "reason"]).astype(str)
+        excluded = excluded.sort_values("clip", ignore_index=True)
         write_table(folder / INDEX, index)
-        write_table(folder / PUT_ASIDE, aside)
+        write_table(folder / EXCLUDED, excluded)
         example.write(folder, sample_rate=clip.sample_rate)
-    return index, aside
+    return index, excluded
 
 
-def why_useless(index: pd.DataFrame, aside: pd.DataFrame, *, stray: str) -> str:
+def why_useless(index: pd.DataFrame, excluded: pd.DataFrame, *, stray: str) -> str:
     """Why the conversion of a corpus has failed as a whole; empty where it has not.
 
     Args:
         index: Of the converted clips.
-        aside: Those put aside.
+        excluded: Those excluded.
         stray: A file that lies among the clips and is none of those listed, or "".
     """
-    aside = aside[aside["reason"] != SAME_BYTES]
-    selected = len(index) + len(aside)
+    excluded = excluded[excluded["reason"] != SAME_BYTES]
+    selected = len(index) + len(excluded)
     if len(index) * _USABLE_OF >= max(selected, 1):
         return ""
-    counts = aside["reason"].value_counts().head(_REASONS_TOLD)
+    counts = excluded["reason"].value_counts().head(_REASONS_TOLD)
     reasons = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
-    example = aside.loc[aside["reason"] == counts.index[0], "clip"].iloc[0]
+    example = excluded.loc[excluded["reason"] == counts.index[0], "clip"].iloc[0]
     told = f"{len(index):,} of {selected:,} selected clips could be converted ({reasons}), "
     if counts.index[0] == NOT_IN_CORPUS:
         there = f"there is {stray}" if stray else "other clips are not there"
@@ -169,20 +169,20 @@ def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
 
 
 def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str, str]], list[tuple[str, str]]]:
-    """Write one shard; return its clips (name, duration, checksum, note), and those put aside."""
+    """Write one shard; return its clips (name, duration, checksum, note), and those excluded."""
     converted: list[tuple[str, float, str, str]] = []
     wavs: list[tuple[str, bytes]] = []
-    put_aside: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = []
     rate, seconds = job.clip.sample_rate, job.clip.seconds
     samples = clip_samples(job.clip)
     for name, data in job.files:
         try:
             sound = decode(data, name=name, sample_rate=rate, seconds=seconds)
         except AudioError as error:
-            put_aside.append((name, str(error)))
+            excluded.append((name, str(error)))
             continue
         wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=samples))))
         checksum = hashlib.blake2b(data, digest_size=16).hexdigest()
         converted.append((name, sound.duration, checksum, sound.note))
     write_wavs(job.path, wavs)
-    return converted, put_aside
+    return converted, excluded

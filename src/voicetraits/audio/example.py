@@ -62,7 +62,7 @@ class ExampleClip:
             try:
                 signal = decode(data, name=name, sample_rate=sample_rate, seconds=_LONGEST).signal
             except AudioError:
-                continue  # put aside with its reason by the conversion
+                continue  # excluded with its reason by the conversion
             longest = round(_LONGEST * sample_rate)
             write_wav(folder / EXAMPLE, signal[:longest], sample_rate)
             with whole_file(folder / EXAMPLE_LABEL) as partial:

@@ -39,14 +39,14 @@ def split_clips(index: pd.DataFrame, task: Task, params: Params) -> tuple[pd.Dat
     said = []
     if params.corpus.splits == "common_voice":
         clips = given_parts(labelled, task, params.split, by=by)
-        if left_out := len(labelled) - len(clips):
-            said.append(f"{left_out:,} clips left out, of speakers in two of the parts")
+        if excluded := len(labelled) - len(clips):
+            said.append(f"{excluded:,} clips excluded, of speakers in two of the parts")
     else:
         labelled = labelled.drop(columns="part")
         clips = assign_parts(labelled, task, params.split, by=by, seed=params.seed)
-    whole = leave_out_shared(clips).drop(columns="checksum")
-    if left_out := len(clips) - len(whole):
-        said.append(f"{left_out:,} clips left out, which another speaker has in another part")
+    whole = exclude_shared(clips).drop(columns="checksum")
+    if excluded := len(clips) - len(whole):
+        said.append(f"{excluded:,} clips excluded, which another speaker has in another part")
     if reason := why_not(whole, task, params.split, by=by):
         return whole, [*said, f"no split: {reason}"]
     counts = whole.groupby("part")["speaker"].agg(["size", "nunique"])
@@ -76,8 +76,8 @@ def refuse_shared_clips(index: pd.DataFrame) -> None:
     )
 
 
-def leave_out_shared(clips: pd.DataFrame) -> pd.DataFrame:
-    """Leave out clips that are in a further part under another speaker.
+def exclude_shared(clips: pd.DataFrame) -> pd.DataFrame:
+    """Exclude clips that are in a further part under another speaker.
 
     Nothing tells whose they are. The test part keeps its own, or else the validation part.
 
@@ -129,7 +129,7 @@ def given_parts(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> pd
 
     Within a locale it keeps speakers apart, but not between locales, and nothing keeps a broken
     release from mixing them. With `by="speaker"`, a speaker with clips in several parts keeps those
-    of the test part, or else those of the validation part, and the others are left out: so the
+    of the test part, or else those of the validation part, and the others are excluded: so the
     test part stays the published one.
 
     Args:
@@ -139,7 +139,7 @@ def given_parts(clips: pd.DataFrame, task: Task, split: Split, *, by: str) -> pd
         by: "speaker" or "clip".
 
     Returns:
-        What `assign_parts` returns, without the clips left out.
+        What `assign_parts` returns, without the clips excluded.
     """
     unit = _unit(clips, by)
     if _too_few(_most_frequent(clips["label"], unit), task, split.min_speakers):

@@ -134,8 +134,8 @@ def headline(results: list[Record], corpus: list[Record]) -> Record:
         "collapsed": sum(r["value"] for r in networks if r["metric"] == "collapsed"),
     }
     summary["clips"] = {
-        outcome.replace(" ", "_"): sum(row["clips"] for row in corpus if row["outcome"] == outcome)
-        for outcome in ("excluded", "put aside", "converted")
+        outcome: sum(row["clips"] for row in corpus if row["outcome"] == outcome)
+        for outcome in ("excluded", "converted")
     }
     return summary
 

@@ -19,7 +19,7 @@ from voicetraits.plots.undersampling import undersampling
 from voicetraits.report import results, tables
 from voicetraits.report.predictions import read_predictions, without_figures
 from voicetraits.storage.files import fresh_folder, whole_file
-from voicetraits.storage.shards import INDEX, PUT_ASIDE
+from voicetraits.storage.shards import EXCLUDED, INDEX
 
 
 def write_corpus(locales: Sequence[str]) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ def write_corpus(locales: Sequence[str]) -> list[dict[str, Any]]:
             locale,
             read_clips(Path("data/clips", f"{locale}.parquet")),
             pd.read_parquet(Path("data/wav", locale, INDEX)),
-            pd.read_parquet(Path("data/wav", locale, PUT_ASIDE)),
+            pd.read_parquet(Path("data/wav", locale, EXCLUDED)),
         )
     ]
     write_json(Path("metrics/corpus.json"), rows)

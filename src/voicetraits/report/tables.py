@@ -20,38 +20,42 @@ Row = dict[str, Any]
 
 
 def corpus_rows(
-    locale: str, clips: pd.DataFrame, index: pd.DataFrame, aside: pd.DataFrame
+    locale: str, clips: pd.DataFrame, index: pd.DataFrame, excluded: pd.DataFrame
 ) -> list[Row]:
-    """What became of every row of a locale's validated.tsv.
+    """What became of every row of a locale's table.
 
     Args:
         locale: Of the tables.
         clips: Clip table.
         index: Index of the converted clips.
-        aside: Clips put aside by `convert`.
+        excluded: Clips excluded by `convert`.
 
     Returns:
-        Rows of locale, outcome ("converted", "put aside" or "excluded"), reason and clips; the
-        clips add up to the rows of validated.tsv. Clips converted as they are have no reason.
+        Rows of locale, outcome ("converted" or "excluded"), stage (that converted or excluded
+        them), reason and clips; the clips add up to the rows of the table. Clips converted as they
+        are have no reason.
 
     Raises:
         ValueError: If they do not: a clip was lost.
     """
     notes = index.loc[index["note"] != "", "note"]
     as_they_are = len(index) - len(notes)
-    rows: list[Row] = [
-        {"locale": locale, "outcome": "converted", "reason": "", "clips": as_they_are}
-    ]
-    excluded = clips.loc[clips["excluded"] != "", "excluded"]
-    outcomes = (("converted", notes), ("put aside", aside["reason"]), ("excluded", excluded))
-    for outcome, reasons in outcomes:
+    rows = [_corpus_row(locale, "converted", "convert", "", as_they_are)]
+    by_select = clips.loc[clips["excluded"] != "", "excluded"]
+    for outcome, stage, reasons in (
+        ("converted", "convert", notes),
+        ("excluded", "convert", excluded["reason"]),
+        ("excluded", "select", by_select),
+    ):
         for reason, count in sorted(reasons.value_counts().items()):
-            rows.append(
-                {"locale": locale, "outcome": outcome, "reason": reason, "clips": int(count)}
-            )
+            rows.append(_corpus_row(locale, outcome, stage, str(reason), int(count)))
     if sum(row["clips"] for row in rows) != len(clips):
         raise ValueError(f"{locale}: {len(clips)} clips listed, but accounted for are {rows}")
     return rows
+
+
+def _corpus_row(locale: str, outcome: str, stage: str, reason: str, clips: int) -> Row:
+    return {"locale": locale, "outcome": outcome, "stage": stage, "reason": reason, "clips": clips}
 
 
 def history_rows(model: Model, folder: Path) -> list[Row]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHARD_CLIPS = 256
 
 INDEX = "index.parquet"
-PUT_ASIDE = "put_aside.parquet"
+EXCLUDED = "excluded.parquet"  # clips that could not be converted, with the reason
 
 
 def shard_name(number: int, ending: str) -> str:
