@@ -195,6 +195,8 @@ def test_a_list_that_was_taken_for_a_text_is_refused_with_how_to_write_it(edited
 def test_values_that_contradict_each_other_are_refused(edited):
     with pytest.raises(ParamsError, match=r"clips_min \(12\) exceeds clips_max \(8\)"):
         load_params(edited(sample__clips_min=12))
+    with pytest.raises(ParamsError, match="locales names all, which stands for all of them"):
+        load_params(edited(locales=["all", "es"]))
     with pytest.raises(ParamsError, match="locales names one value twice"):
         load_params(edited(locales=["es", "es"]))
 

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from voicetraits.params import LOCALES, Params
+from voicetraits.params import ALL, LOCALES, Params
 from voicetraits.tasks import Task
-
-# In the place of a locale, where a model has them all.
-ALL = "all"
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from voicetraits.params.sections import (
     Split,
     Train,
 )
-from voicetraits.params.tasks import LOCALES
+from voicetraits.params.tasks import ALL, LOCALES
 from voicetraits.params.values import Ending, Locale, Section, unknown
 
 __all__ = [
+    "ALL",
     "LOCALES",
     "Clip",
     "Corpus",

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from voicetraits.params.tasks import LOCALES, DeclaredTask, Models
+from voicetraits.params.tasks import ALL, LOCALES, DeclaredTask, Models
 from voicetraits.params.values import (
     Count,
     Ending,
@@ -128,6 +128,8 @@ class Params(Section):
         for key, values in lists.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} names one value twice: {', '.join(values)}")
+        if ALL in self.locales:
+            raise ValueError(f"locales names {ALL}, which stands for all of them together")
         for key in ("models.per_locale", "models.pooled"):
             for name in lists[key]:
                 if name not in self.tasks:

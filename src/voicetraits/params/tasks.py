@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field
 
 from voicetraits.params.values import Section
 
+# In the place of a locale, for a model that has them all.
+ALL = "all"
 # In place of a list of classes: they are the locales.
 LOCALES = "locales"
 # Beside the classes, columns of the predictions.
