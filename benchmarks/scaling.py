@@ -138,7 +138,7 @@ def _commands(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def _measure(clone: Path) -> dict[str, dict[str, float]]:
-    """Costs by stage, summed over its cells; of the memory, the largest."""
+    """Costs by stage, summed over its items; of the memory, the largest."""
     costs: dict[str, dict[str, float]] = {}
     for stage, arguments in _commands(load_params(clone / "params.yaml")):
         if stage not in costs:
