@@ -33,7 +33,8 @@ import yaml
 
 from benchmarks._measure import RESULTS, machine
 from benchmarks._sample import sample_corpus
-from voicetraits.params import Params, load_params
+from voicetraits.models import declared_models
+from voicetraits.params import ALL, Params, load_params
 
 SIZES = (2_000, 10_000, 50_000, 100_000)  # clips of both locales together
 LOCALES = ("es", "de")
@@ -43,8 +44,7 @@ RELEASE = "cv-corpus-25.0-2026-03-09"
 _TRAINING = "voicetraits.training.fit, dvclive, imblearn.under_sampling, sklearn.linear_model"
 _LAZY = {
     "convert": "voicetraits.audio.wav as audio; audio.segment_type()",
-    "gender": _TRAINING,
-    "language": _TRAINING,
+    "train": _TRAINING,
 }
 
 
@@ -129,11 +129,12 @@ def _commands(params: Params) -> Iterator[tuple[str, str]]:
     yield "explore", ""
     for representation in params.representations:
         yield from (("extract", f"{locale} {representation}") for locale in params.locales)
-    yield from (("split", f"gender {locale}") for locale in params.locales)
-    yield "split", "language"
-    for representation in params.representations:
-        yield from (("gender", f"{locale} {representation}") for locale in params.locales)
-        yield "language", representation
+    models = declared_models(params)
+    for split in dict.fromkeys((model.task.name, model.locale) for model in models):
+        yield "split", shlex.join(split)
+    for model in models:
+        names = (model.task.name, model.locale, model.representation, model.network)
+        yield "train", shlex.join(names)
     yield "summarise", ""
 
 
@@ -141,13 +142,15 @@ def _measure(clone: Path) -> dict[str, dict[str, float]]:
     """Costs by stage, summed over its items; of the memory, the largest."""
     costs: dict[str, dict[str, float]] = {}
     for stage, arguments in _commands(load_params(clone / "params.yaml")):
-        if stage not in costs:
+        # A pooled model is as large as the others together.
+        name = f"{stage}_pooled" if f" {ALL}" in arguments else stage
+        if name not in costs:
             lazy = _LAZY.get(stage)
             imports = f"import stages.{stage}" + (f", {lazy}" if lazy else "")
             _, _, bare = _run(["-c", imports], clone)
-            costs[stage] = {"cpu_s": 0.0, "wall_s": 0.0, "imports_mb": bare, "peak_mb": 0.0}
+            costs[name] = {"cpu_s": 0.0, "wall_s": 0.0, "imports_mb": bare, "peak_mb": 0.0}
         cpu, wall, peak = _run(["-m", f"stages.{stage}", *shlex.split(arguments)], clone)
-        cost = costs[stage]
+        cost = costs[name]
         cost["cpu_s"] = round(cost["cpu_s"] + cpu, 1)
         cost["wall_s"] = round(cost["wall_s"] + wall, 1)
         cost["peak_mb"] = max(cost["peak_mb"], peak)
