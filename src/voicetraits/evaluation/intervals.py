@@ -60,8 +60,8 @@ def speakers_by_class(labels: np.ndarray, speakers: np.ndarray, task: Task) -> d
         speakers: Speaker of each clip, shape (clips,).
         task: The task, for its classes.
 
-    >>> from voicetraits.tasks import GENDER
-    >>> speakers_by_class(np.array([0, 0, 1]), np.array(["a", "a", "b"]), GENDER)
+    >>> task = Task("gender", "gender", ("male", "female"), {}, undersample="random", metrics=())
+    >>> speakers_by_class(np.array([0, 0, 1]), np.array(["a", "a", "b"]), task)
     {'male': 1, 'female': 1}
     """
     return {
@@ -76,8 +76,8 @@ def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
         counts: From `speakers_by_class`.
         task: The task.
 
-    >>> from voicetraits.tasks import GENDER
-    >>> too_few_speakers({"male": 14, "female": 5}, GENDER)
+    >>> task = Task("gender", "gender", ("male", "female"), {}, undersample="random", metrics=())
+    >>> too_few_speakers({"male": 14, "female": 5}, task)
     '5 test speakers labelled female: too few to tell'
     """
     name = min(counts, key=lambda name: counts[name])
