@@ -102,10 +102,10 @@ def test_the_speakers_of_every_class_are_counted():
 
 def test_fewer_than_ten_speakers_of_a_class_are_too_few():
     assert too_few_speakers({"male": 10, "female": 10}, GENDER) == ""
-    said = "9 test speakers labelled female: too few to tell"
+    said = "9 speakers labelled female: too few"
     assert too_few_speakers({"male": 30, "female": 9}, GENDER) == said
     counts = {"de": 10, "en": 9, "es": 4, "fr": 10}
-    assert too_few_speakers(counts, LANGUAGE) == "4 test speakers of es: too few to tell"
+    assert too_few_speakers(counts, LANGUAGE) == "4 speakers of es: too few"
 
 
 @TASKS

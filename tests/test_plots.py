@@ -314,7 +314,7 @@ def test_a_model_counts_as_better_only_with_its_whole_interval_above_chance() ->
 def test_a_model_with_too_few_speakers_does_not_count_as_better() -> None:
     rows = result_rows()
     too_few = rows["locale"].isin(["es", "all"]) & (rows["representation"] == "features")
-    rows.loc[too_few, "note"] = "5 test speakers labelled female: too few to tell"
+    rows.loc[too_few, "note"] = "5 speakers labelled female: too few"
     assert titles(rows) == [
         "Gender: whole interval above chance in 0 of 1 models; 1 with too few speakers to tell",
         "Language: too few test speakers to tell, in 1 of 1 models",

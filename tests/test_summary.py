@@ -430,7 +430,7 @@ def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
 
 def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(records):
     rows = results.picture_rows(records[ES])
-    assert set(rows["note"]) == {"2 test speakers labelled female: too few to tell"}
+    assert set(rows["note"]) == {"2 speakers labelled female: too few"}
 
 
 def test_the_picture_of_the_results_shows_trained_and_skipped_models(records):

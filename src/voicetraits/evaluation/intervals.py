@@ -78,10 +78,10 @@ def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
 
     >>> task = Task("gender", "gender", ("male", "female"), {}, undersample="random", metrics=())
     >>> too_few_speakers({"male": 14, "female": 5}, task)
-    '5 test speakers labelled female: too few to tell'
+    '5 speakers labelled female: too few'
     """
     name = min(counts, key=lambda name: counts[name])
     if counts[name] >= ENOUGH_SPEAKERS:
         return ""
     which = f"of {name}" if task.column == "locale" else f"labelled {name}"
-    return f"{counts[name]} test speakers {which}: too few to tell"
+    return f"{counts[name]} speakers {which}: too few"
