@@ -327,6 +327,21 @@ def test_a_skipped_model_keeps_its_row_and_gives_its_reason() -> None:
     assert "skipped: 1 female speaker" in [text.get_text() for text in gender.texts]
 
 
+@pytest.mark.parametrize("words", [8, 60], ids=["two lines", "too long"])
+def test_a_long_reason_stays_within_its_row_and_the_picture(words: int) -> None:
+    rows = result_rows()
+    rows.loc[rows["status"] == "skipped", "note"] = "fourties of 12" + ", thirties of 4" * words
+    figure = results(rows)
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    (reason,) = [text for text in axes.texts if text.get_text().startswith("skipped: ")]
+    written = reason.get_window_extent()
+    assert written.x1 < figure.bbox.x1
+    bottom, top = (axes.transData.transform((0, 2 + half))[1] for half in (0.5, -0.5))
+    assert bottom < written.y0 < written.y1 < top
+    assert reason.get_text().endswith("…") == (words == 60)
+
+
 def test_a_failed_model_gives_its_reason_and_no_value() -> None:
     rows = result_rows()
     rows.loc[rows["status"] == "skipped", ["status", "note"]] = ["failed", "the loss is nan"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ _ESTIMATORS = {
 _FIELDS = ["task", "model", "locale", "representation", "network", "estimator"]
 _FIELDS += ["chance", "value", "low", "high", "status", "note"]
 _COLUMNS = (1.08, 1.22, 1.36)  # where each estimator's values stand, in widths of the panel
+_REASON_WIDTH = 90  # letters that a line of the panel holds
 
 
 @styled
@@ -114,8 +116,9 @@ def _forest(axes: Axes, rows: pd.DataFrame, *, several_networks: bool) -> None:
             )
         if model.status != "ok":
             reason = f"{model.status}: {model.note}"
+            lines = fill(reason, _REASON_WIDTH, max_lines=2, placeholder=" …")
             box = {"facecolor": band, "edgecolor": "none", "pad": 1}
-            axes.text(0.02, row, reason, color=GREY, va="center", transform=beside, bbox=box)
+            axes.text(0.02, row, lines, color=GREY, size=9, va="center", transform=beside, bbox=box)
         else:
             _estimators(axes, row, rows[rows["model"] == model.model].set_index("estimator"))
     names = models["representation"]
