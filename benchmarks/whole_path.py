@@ -101,12 +101,11 @@ def _ours(
         files = corpus.clips(_names(table))
         _, excluded = convert(table, files, params.clip, locale=locale, out=wavs, workers=1)
         assert excluded.empty
-        window, hop = windows(params.clip, params.extract)
         extract(
             wavs,
             "features",
-            window=window,
-            hop=hop,
+            clip=params.clip,
+            analysis=params.extract,
             out=folder / "features" / locale,
             workers=1,
         )

@@ -8,7 +8,7 @@ from voicetraits.dataset import SAMPLERS
 from voicetraits.evaluation.metrics import FOR_TWO_CLASSES, METRICS
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.models import declared_task
-from voicetraits.networks import NETWORKS
+from voicetraits.networks import ANY_LENGTH, ONE_LENGTH
 from voicetraits.params import Params, ParamsError, unknown
 
 
@@ -18,8 +18,11 @@ def check_names(params: Params) -> None:
     Raises:
         ParamsError: If one is not; the message names its key and the nearest name.
     """
-    _known("representations", params.representations, REPRESENTATIONS)
-    _known("networks", params.networks, NETWORKS)
+    for one_length, section, prefix in ((True, params, ""), (False, params.frames, "frames.")):
+        known = [name for name, each in REPRESENTATIONS.items() if each.one_length == one_length]
+        _known(f"{prefix}representations", section.representations, known)
+        networks = ONE_LENGTH if one_length else ANY_LENGTH
+        _known(f"{prefix}networks", section.networks, networks)
     for name, task in params.tasks.items():
         _known(f"tasks.{name}.undersample", [task.undersample], SAMPLERS)
         _known(f"tasks.{name}.metrics", task.metrics, METRICS)

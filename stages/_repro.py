@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,18 +65,21 @@ def repro() -> None:
     locales = params.locales
     workers = os.environ.get(WORKERS) or str((cores - 1) // len(locales) + 1)
     run_beside(
-        by_locale(locales, cores), label="prepare", at_once=cores, environment={WORKERS: workers}
+        by_locale(params, cores), label="prepare", at_once=cores, environment={WORKERS: workers}
     )
     run_beside(networks(params), label="train", at_once=cores)
     run_beside([dvc_repro()], label="summarise", at_once=1)
 
 
-def by_locale(locales: Sequence[str], cores: int) -> list[list[str]]:
+def by_locale(params: Params, cores: int) -> list[list[str]]:
     """The commands that lead to the arrays.
 
     DVC takes seconds to start: with fewer cores than locales, one call gets several of them.
     """
-    stages = ("sample@{}", "select@{}", "convert@{}", "extract@{}-*", "split@*-{}")
+    stages = ["sample@{}", "select@{}", "convert@{}", "extract@{}-*", "split@*-{}"]
+    if params.frames.representations:  # DVC refuses a pattern of stages that are none
+        stages.insert(-1, "extract_frames@{}-*")
+    locales = params.locales
     several = (len(locales) - 1) // cores + 1
     groups = [locales[start : start + several] for start in range(0, len(locales), several)]
     return [
@@ -91,12 +94,15 @@ def networks(params: Params) -> list[list[str]]:
     The models of one split share a compiled network, and go one after the other; those of all
     locales take longest, and go first.
     """
+    trains = ["train"]
+    if params.frames.representations and params.frames.networks:
+        trains.append("train_frames")
     pooled = [
-        dvc_repro(*_ITEMS, f"split_pooled@{task}", f"train_pooled@{task}-*")
+        dvc_repro(*_ITEMS, f"split_pooled@{task}", *(f"{name}_pooled@{task}-*" for name in trains))
         for task in params.models.pooled
     ]
     per_locale = [
-        dvc_repro(*_ITEMS, f"train@{task}-{locale}-*")
+        dvc_repro(*_ITEMS, *(f"{name}@{task}-{locale}-*" for name in trains))
         for task in params.models.per_locale
         for locale in params.locales
     ]

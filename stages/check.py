@@ -18,7 +18,7 @@ def main() -> None:
     date_anew(Path("params.yaml"))
     params = load_params()
     check_names(params)
-    check_folders(folders(params.representations))
+    check_folders(folders([*params.representations, *params.frames.representations]))
     windows(params.clip, params.extract)
     check_corpus(params)
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that

@@ -46,10 +46,10 @@ def language(locales: list[str]) -> Task:
     return declared_task(COMMITTED.model_copy(update={"locales": locales}), "language")
 
 
-def model_of(task: Task, *, representation: str = "features") -> Model:
+def model_of(task: Task, *, representation: str = "features", network: str = "original") -> Model:
     """A model of a task: language of all its locales, any other of es."""
     locale, locales = ("es", ("es",)) if task.column != "locale" else (ALL, task.classes)
-    return Model(task, locale, locales, representation, "original")
+    return Model(task, locale, locales, representation, network)
 
 
 def tone(frequency: float, sample_rate: int, *, seconds: float = 1.0) -> np.ndarray:
@@ -171,7 +171,7 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
         network: str,
         task: Task,
         parts: dict[str, Part],
-        scaling: Scaling,
+        scaling: Scaling | None,
         *_: Any,
         live_folder: Path,
         **__: Any,
@@ -187,6 +187,13 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
     training.fit = fit  # type: ignore[attr-defined]
     training.predict = lambda model, inputs, *, batch_size: model.predict(inputs[:])  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "voicetraits.training.fit", training)
+    on_crops = ModuleType("voicetraits.training.fit_frames")
+
+    def fit_frames(network: str, task: Task, *_: Any, live_folder: Path, **__: Any) -> Any:
+        return fit(network, task, {}, None, live_folder=live_folder)
+
+    on_crops.fit_frames = fit_frames  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "voicetraits.training.fit_frames", on_crops)
 
 
 def imported(path: Path) -> Iterator[Path]:

@@ -20,14 +20,14 @@ from conftest import ROOT, audio_file, folder_bytes, tone, wait_for
 from voicetraits.audio.convert import convert
 from voicetraits.errors import InputError
 from voicetraits.features.extract import extract
-from voicetraits.params import Clip
+from voicetraits.params import Clip, Extract
 from voicetraits.storage.files import DiskFullError, whole_file
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.workers.pool import SCHEDULER_ADDRESS, map_ordered
 
 pytestmark = pytest.mark.slow
 
-CLIP = Clip(sample_rate=16000, seconds=0.5)
+CLIP = Clip(sample_rate=16000, seconds=0.5, longest=0.5)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -143,7 +143,8 @@ def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypa
         convert(table, files, CLIP, locale="es", out=wavs, workers=1)
         for representation in ("features", "spectrogram"):
             out = Path(place, representation, "es")
-            extract(wavs, representation, window=800, hop=480, out=out, workers=1)
+            analysis = Extract(window=0.05, frames=16)
+            extract(wavs, representation, clip=CLIP, analysis=analysis, out=out, workers=1)
     assert len(folder_bytes(Path("here"))) == 4 + 4 + 2 * 4
     assert folder_bytes(Path("cluster")) == folder_bytes(Path("here"))
 

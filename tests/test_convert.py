@@ -19,13 +19,13 @@ from stages import convert as convert_stage
 from voicetraits.audio.audible import CUT_LATER, ONE_CHANNEL
 from voicetraits.audio.convert import NOT_IN_CORPUS, convert
 from voicetraits.audio.example import EXAMPLE, EXAMPLE_LABEL
-from voicetraits.audio.wav import clip_samples, read_wav
+from voicetraits.audio.wav import read_wav
 from voicetraits.corpus.clips import CLIP_COLUMNS, write_clips
 from voicetraits.corpus.layout import TOO_LARGE
 from voicetraits.params import Clip
 from voicetraits.storage.shards import EXCLUDED, INDEX, read_wavs, shard_name
 
-CLIP = Clip(sample_rate=8000, seconds=0.5)
+CLIP = Clip(sample_rate=8000, seconds=0.5, longest=0.5)
 BROKEN = {
     "empty": b"",
     "text": b"This is text, not speech.\n" * 20,
@@ -123,9 +123,21 @@ def test_the_index_leads_to_the_right_wav_and_keeps_its_labels(tmp_path):
     for row in index.itertuples():
         wav = list(read_wavs(tmp_path / "es" / shard_name(row.shard, "tar")))[row.row]
         samples, rate = read_wav(wav)
-        assert (len(samples), rate) == (clip_samples(CLIP), CLIP.sample_rate)
+        assert (len(samples), rate) == (pytest.approx(3200, abs=900), CLIP.sample_rate)
         number = int(row.clip.removeprefix("clip_").removesuffix(".mp3"))
         assert pitch_of(wav) == pytest.approx(pitch(number), abs=3)
+
+
+def test_a_clip_keeps_its_length_up_to_the_longest(tmp_path):
+    table, _ = clips_of(["good", "good"])
+    files = [
+        (name, audio_file(tone(300, 8000, seconds=seconds), 8000))
+        for name, seconds in zip(table["clip"], (0.3, 1.5), strict=True)
+    ]
+    clip = CLIP.model_copy(update={"longest": 1.0})
+    convert(table, files, clip, locale="es", out=tmp_path / "es", workers=1)
+    wavs = read_wavs(tmp_path / "es" / shard_name(0, "tar"))
+    assert [len(read_wav(wav)[0]) for wav in wavs] == [2400, 8000]
 
 
 def test_each_clip_excluded_has_its_own_reason(tmp_path):

@@ -93,8 +93,8 @@ def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
     [
         ("selection", {"select"}),
         ("plots", {"explore", "summarise"}),
-        ("features", {"extract"}),
-        ("training", {"train", "train_pooled"}),
+        ("features", {"extract", "extract_frames"}),
+        ("training", {"train", "train_pooled", "train_frames", "train_frames_pooled"}),
         ("evaluation", {"summarise"}),
         ("report", {"explore", "summarise"}),
     ],
@@ -109,7 +109,7 @@ def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
     assert found == rerun
 
 
-@pytest.mark.parametrize("name", ["train", "train_pooled"])
+@pytest.mark.parametrize("name", [name for name in stages() if name.startswith("train")])
 def test_a_model_depends_on_its_own_network_and_on_no_other(name):
     folder = "src/voicetraits/networks/"
     deps = {dep.removeprefix(folder) for dep in stages()[name]["deps"] if dep.startswith(folder)}
@@ -144,6 +144,7 @@ SMALL: dict[str, Any] = {
     "clip": {"seconds": 1.0},
     "extract": {"frames": 16},
     "split": {"min_speakers": 3},
+    "frames": {"representations": ["mel"], "networks": ["tdnn"], "crop": 20},
 }
 RUNS = [
     *((name, locale) for locale in SMALL["locales"] for name in ("sample", "select", "convert")),
@@ -152,6 +153,7 @@ RUNS = [
         for locale in SMALL["locales"]
         for kind in ("features", "spectrogram")
     ),
+    *(("extract", locale, "mel") for locale in SMALL["locales"]),
     *(("split", "gender", locale) for locale in SMALL["locales"]),
     ("split", "language", "all"),
     *(
@@ -159,6 +161,8 @@ RUNS = [
         for locale in SMALL["locales"]
         for kind in ("features", "spectrogram")
     ),
+    *(("train", "gender", locale, "mel", "tdnn") for locale in SMALL["locales"]),
+    ("train", "language", "all", "mel", "tdnn"),
     *(("train", "language", "all", kind, "original") for kind in ("features", "spectrogram")),
     ("explore",),
     ("summarise",),
@@ -184,7 +188,8 @@ def read_keys(tmp_path_factory) -> dict[str, set[str]]:
             Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
             for name, *arguments in runs:
                 pooled = "_pooled" if arguments[1:2] == ["all"] else ""
-                keys = found.setdefault(name + pooled, set())
+                frames = "_frames" if "mel" in arguments else ""
+                keys = found.setdefault(name + frames + pooled, set())
                 params = watched(load_params(), keys)
                 stage = import_module(f"stages.{name}")
                 patch.setattr(stage, "load_params", lambda params=params: params)
@@ -233,12 +238,13 @@ class WatchedTasks(dict):
 
 # Training is replaced here: it has the whole section, and reads it.
 NOT_RUN = {"train": "train", "train_pooled": "train"}
+NOT_RUN |= {"train_frames": "frames", "train_frames_pooled": "frames"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
 def test_a_stage_declares_the_parameters_that_it_reads_and_no_others(name, read_keys):
-    declared = {key.removesuffix(".${key}") for key in stages()[name]["params"]}
+    declared = {key.removesuffix(".${key}") for key in stages()[name].get("params", [])}
     read = read_keys[name]
     if name in NOT_RUN:
         read = read | {NOT_RUN[name]}

@@ -74,7 +74,7 @@ def test_the_sidecar_says_what_a_model_needs_to_be_built_again(run, tmp_path, wi
     assert sidecar["shape"] == [68, 4]
     assert sidecar["task"]["name"] == "gender"
     assert sidecar["task"]["classes"] == ["male", "female"]
-    assert sidecar["clip"] == {"sample_rate": 16000, "seconds": 3.4}
+    assert sidecar["clip"] == {"sample_rate": 16000, "seconds": 3.4, "longest": 12.0}
     assert sidecar["extract"] == {"window": 0.05, "frames": 68}
 
 
@@ -180,7 +180,7 @@ def test_predictions_that_are_no_numbers_fail_the_model(
     if model == "network":
         monkeypatch.setattr(sys.modules["voicetraits.training.fit"], "predict", nowhere)
     else:
-        monkeypatch.setattr("voicetraits.training.run.linear_baseline", nowhere)
+        monkeypatch.setattr("voicetraits.training.on_arrays.linear_baseline", nowhere)
     line, *_ = run(GENDER, ENOUGH)
     assert model in failed_model(line, tmp_path / "model")
 
@@ -197,7 +197,7 @@ def test_arrays_that_hold_no_numbers_fail_the_model(
         write_array(path, arrays)
         return StoredClips(index, folders)
 
-    monkeypatch.setattr("voicetraits.training.run.StoredClips", spoiled)
+    monkeypatch.setattr("voicetraits.training.on_arrays.StoredClips", spoiled)
     line, split, _ = run(task, SPEAKERS[task.name])
     assert failed_model(line, tmp_path / "model") == (
         f"2 of {len(split)} clips have arrays with numbers that are not finite, "
@@ -211,7 +211,7 @@ def test_a_model_whose_test_part_loses_a_class_to_undersampling_is_skipped(
     def all_but_tested_women(clips, *_, **__):
         return np.flatnonzero((clips["part"] != TEST) | (clips["label"] != "female"))
 
-    monkeypatch.setattr("voicetraits.training.run.choose", all_but_tested_women)
+    monkeypatch.setattr("voicetraits.training.on_arrays.choose", all_but_tested_women)
     line, *_ = run(GENDER, ENOUGH)
     assert (
         line == "gender-es-features-original: skipped: undersampling leaves no female clips in test"

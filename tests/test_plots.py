@@ -415,7 +415,7 @@ def write_converted(durations: dict[str, float], *, gender: str = "female") -> N
         "one": audio_file(noise(1.0), 16000),
     }
     files = [(name, sounds[name]) for name in durations if name in sounds]
-    clip = Clip(sample_rate=16000, seconds=0.5)
+    clip = Clip(sample_rate=16000, seconds=0.5, longest=0.5)
     convert(table, files, clip, locale="es", out=Path("data/wav/es"), workers=1)
 
 

@@ -15,14 +15,14 @@ from conftest import ROOT, audio_file, folder_bytes, tone
 
 from voicetraits.audio.convert import convert
 from voicetraits.features.extract import extract
-from voicetraits.params import Clip
+from voicetraits.params import Clip, Extract
 from voicetraits.storage import resume
 from voicetraits.storage.files import DiskFullError
 from voicetraits.storage.shards import INDEX
 
 pytestmark = pytest.mark.slow
 
-CLIP = Clip(sample_rate=8000, seconds=0.5)
+CLIP = Clip(sample_rate=8000, seconds=0.5, longest=0.5)
 NAMES = [f"clip_{number:02}.wav" for number in range(14)]
 FILES = [(name, audio_file(tone(250 + 40 * n, 8000), 8000)) for n, name in enumerate(NAMES)]
 FILES[1] = (NAMES[1], b"no clip")
@@ -43,8 +43,9 @@ def converted(out: Path, *, clip: Clip = CLIP, files=FILES) -> dict[str, bytes]:
     return folder_bytes(out)
 
 
-def extracted(wavs: Path, out: Path, *, hop: int = 240) -> dict[str, bytes]:
-    extract(wavs, "features", window=400, hop=hop, out=out, workers=1)
+def extracted(wavs: Path, out: Path, *, frames: int = 16) -> dict[str, bytes]:
+    analysis = Extract(window=0.05, frames=frames)
+    extract(wavs, "features", clip=CLIP, analysis=analysis, out=out, workers=1)
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     return folder_bytes(out)
 
@@ -172,7 +173,7 @@ def test_what_does_not_belong_to_the_folder_is_removed(interrupted, tmp_path):
 
 
 def other_format(_: pytest.MonkeyPatch) -> dict:
-    return {"clip": Clip(sample_rate=8000, seconds=0.75)}
+    return {"clip": Clip(sample_rate=8000, seconds=0.75, longest=0.75)}
 
 
 def other_bytes(_: pytest.MonkeyPatch) -> dict:
@@ -198,7 +199,7 @@ def test_what_was_made_from_anything_else_is_not_taken_over(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("changed", ["hop", "wavs", "nothing"])
+@pytest.mark.parametrize("changed", ["frames", "wavs", "nothing"])
 def test_arrays_of_other_parameters_or_clips_are_not_taken_over(
     tmp_path, monkeypatch, capfd, changed
 ):
@@ -210,8 +211,9 @@ def test_arrays_of_other_parameters_or_clips_are_not_taken_over(
     hidden.rename(wavs / "00002.tar")
     if changed == "wavs":
         converted(wavs, files=[(name, FILES[5][1]) for name, _ in FILES])
-    hop = 200 if changed == "hop" else 240
-    assert extracted(wavs, out, hop=hop) == extracted(wavs, tmp_path / "whole" / "es", hop=hop)
+    frames = 17 if changed == "frames" else 16
+    whole = extracted(wavs, tmp_path / "whole" / "es", frames=frames)
+    assert extracted(wavs, out, frames=frames) == whole
     said = "extract interrupted es: 2 of 4 shards were complete already\n"
     assert capfd.readouterr().err == (said if changed == "nothing" else "")
 

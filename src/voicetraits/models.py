@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from voicetraits.params import ALL, LOCALES, Params
@@ -85,8 +86,10 @@ def declared_models(params: Params) -> list[Model]:
     return [
         declared_model(params, task, locale, representation, network)
         for task, locale in _declared_splits(params)
-        for representation in params.representations
-        for network in params.networks
+        for representation, network in (
+            *product(params.representations, params.networks),
+            *product(params.frames.representations, params.frames.networks),
+        )
     ]
 
 

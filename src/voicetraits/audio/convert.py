@@ -1,4 +1,4 @@
-"""Selected clips of a corpus to fixed-length WAV shards."""
+"""Selected clips of a corpus to WAV shards, each clip at its own length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from voicetraits.audio.decode import AudioError, decode
 from voicetraits.audio.example import ExampleClip
-from voicetraits.audio.wav import clip_samples, fix_length, wav_bytes
+from voicetraits.audio.wav import segment_of, wav_bytes
 from voicetraits.params import Clip
 from voicetraits.storage.resume import map_shards, resumable_folder
 from voicetraits.storage.shards import (
@@ -65,7 +65,7 @@ def convert(
     workers: int | None = None,
     unread: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Convert the selected clips of one locale to mono WAV of one length, in shards.
+    """Convert the selected clips of one locale to mono WAV, in shards.
 
     A clip that cannot be decoded, or that the corpus lacks, is excluded with its reason, and the
     others go on: selected = converted + excluded. A run that was interrupted goes on with the
@@ -74,7 +74,7 @@ def convert(
     Args:
         table: Clip table of the locale; the rows with nothing in `excluded` are selected.
         files: (file name, bytes) of the selected clips, in any fixed order.
-        clip: Sample rate and length.
+        clip: Sample rate, how much is kept, and where late sound begins to be late.
         locale: Written to the index.
         out: Folder for the shards, `index.parquet`, `excluded.parquet` and the example clip
             of ExampleClip; replaced as a whole.
@@ -174,14 +174,16 @@ def _convert_shard(job: _Job) -> tuple[list[tuple[str, float, str, str]], list[t
     wavs: list[tuple[str, bytes]] = []
     excluded: list[tuple[str, str]] = []
     rate, seconds = job.clip.sample_rate, job.clip.seconds
-    samples = clip_samples(job.clip)
+    samples = round(job.clip.longest * rate)
     for name, data in job.files:
         try:
-            sound = decode(data, name=name, sample_rate=rate, seconds=seconds)
+            sound = decode(
+                data, name=name, sample_rate=rate, seconds=seconds, longest=job.clip.longest
+            )
         except AudioError as error:
             excluded.append((name, str(error)))
             continue
-        wavs.append((name, wav_bytes(fix_length(sound.signal, rate, samples=samples))))
+        wavs.append((name, wav_bytes(segment_of(sound.signal[:samples], rate))))
         checksum = hashlib.blake2b(data, digest_size=16).hexdigest()
         converted.append((name, sound.duration, checksum, sound.note))
     write_wavs(job.path, wavs)

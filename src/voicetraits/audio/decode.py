@@ -71,15 +71,23 @@ class Sound(NamedTuple):
     note: str
 
 
-def decode(data: bytes, *, name: str, sample_rate: int, seconds: float | None = None) -> Sound:
+def decode(
+    data: bytes,
+    *,
+    name: str,
+    sample_rate: int,
+    seconds: float = math.inf,
+    longest: float | None = None,
+) -> Sound:
     """Decode one audio file to mono.
 
     Args:
         data: The file's bytes: MP3, WAV, FLAC, OGG, or what ffmpeg reads.
         name: File name; its ending tells ffmpeg the format.
         sample_rate: Wanted rate in Hz.
-        seconds: Decode no more than this: from the start, or from shortly before the sound where
-            the start holds nearly nothing that is heard. None decodes all.
+        seconds: What is decoded begins at the start, or, where these first seconds hold nearly
+            nothing that is heard, shortly before the sound.
+        longest: Decode no more seconds than this, `seconds` or more; by default, `seconds`.
 
     Raises:
         AudioError: If the file is empty, is not audio, or holds no samples, silence alone, or NaN
@@ -88,7 +96,7 @@ def decode(data: bytes, *, name: str, sample_rate: int, seconds: float | None = 
     if not data:
         raise AudioError("empty file")
     try:
-        return _decode(data, name, sample_rate, seconds)
+        return _decode(data, name, sample_rate, seconds, longest or seconds)
     except (AudioError, OSError):
         raise  # OSError: of this machine, such as a full disk, and not of the clip
     except MemoryError:
@@ -100,9 +108,9 @@ def decode(data: bytes, *, name: str, sample_rate: int, seconds: float | None = 
         raise AudioError(f"not decodable: {type(error).__name__}: {error}") from error
 
 
-def _decode(data: bytes, name: str, sample_rate: int, seconds: float | None) -> Sound:
+def _decode(data: bytes, name: str, sample_rate: int, seconds: float, longest: float) -> Sound:
     # A tenth of a second more, so that the resampler's tail falls behind the cut.
-    wanted = math.inf if seconds is None else seconds + 0.1
+    first, wanted = seconds + 0.1, longest + 0.1
     by = "libsndfile"
     try:
         channels, rate, frames = _decode_soundfile(data, wanted)
@@ -114,8 +122,9 @@ def _decode(data: bytes, name: str, sample_rate: int, seconds: float | None) -> 
     # Where decoding came to the end, the samples tell; elsewhere, the header.
     at_end = len(channels) < wanted * rate - 1
     duration = (len(channels) if at_end else frames) / rate
-    if not at_end and not plainly_sounds(channels, rate):
-        later = _decode_later(data, name, wanted, by=by)
+    start = channels if math.isinf(first) else channels[: int(first * rate)]
+    if len(start) >= first * rate - 1 and not plainly_sounds(start, rate):
+        later = _decode_later(data, name, first, wanted, by=by)
         if later is not None:
             channels = later
             _check(channels)
@@ -188,14 +197,16 @@ def _decode_ffmpeg(
     return channels, segment.frame_rate, math.nan
 
 
-def _decode_later(data: bytes, name: str, wanted: float, *, by: str) -> np.ndarray | None:
-    """So many seconds from where the sound begins; none where the start holds it already."""
+def _decode_later(
+    data: bytes, name: str, first: float, wanted: float, *, by: str
+) -> np.ndarray | None:
+    """Seconds from where the sound begins; none where the first seconds hold it already."""
     with (
         io.BytesIO(data) if by == "libsndfile" else _as_flac(data, name) as source,
         soundfile.SoundFile(source) as opened,
         _seekable(opened) as file,
     ):
-        begin = where_sound_begins(file, seconds=wanted)
+        begin = where_sound_begins(file, seconds=first)
         if begin is None:
             return None
         # From a second before: Vorbis needs a frame or two after a leap to be exact.

@@ -1,4 +1,4 @@
-"""One length for every clip, and WAV files in and out, by pydub."""
+"""Clips at their own length or at one length for all, and WAV files in and out, by pydub."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def segment_type() -> Any:
 
 
 def clip_samples(clip: Clip) -> int:
-    """Length of every clip, in samples."""
+    """Length of every clip that is brought to one length, in samples."""
     return round(clip.seconds * clip.sample_rate)
 
 
@@ -38,22 +38,38 @@ def fix_length(signal: np.ndarray, sample_rate: int, *, samples: int) -> Any:
     """Bring a clip to one length: silence appended, or cut.
 
     Args:
-        signal: Shape (n,), float in [-1, 1]; louder samples are clipped.
+        signal: Shape (n,), int16, or float in [-1, 1] as for `segment_of`.
         sample_rate: In Hz.
         samples: Wanted length.
 
     Returns:
         A pydub AudioSegment: mono, 16 bit, exactly `samples` long.
     """
-    audio_segment = segment_type()
-    pcm = np.clip(np.round(signal * 32768.0), -32768, 32767).astype("<i2")
-    segment = audio_segment(pcm.tobytes(), sample_width=2, frame_rate=sample_rate, channels=1)
-    missing = samples - len(pcm)
+    segment = segment_of(signal, sample_rate)
+    missing = samples - len(signal)
     if missing > 0:
         # pydub counts silence in whole milliseconds: one too many, then cut to the sample.
-        silence = audio_segment.silent(1000 * missing // sample_rate + 1, frame_rate=sample_rate)
+        silence = segment.silent(1000 * missing // sample_rate + 1, frame_rate=sample_rate)
         segment = segment.append(silence, crossfade=0)
     return segment.get_sample_slice(0, samples)
+
+
+def segment_of(signal: np.ndarray, sample_rate: int) -> Any:
+    """A clip at its own length as a pydub AudioSegment: mono, 16 bit.
+
+    Args:
+        signal: Shape (n,), int16, or float in [-1, 1], where louder samples are clipped.
+        sample_rate: In Hz.
+    """
+    if signal.dtype.kind == "f":
+        signal = np.clip(np.round(signal * 32768.0), -32768, 32767)
+    pcm = signal.astype("<i2").tobytes()
+    return segment_type()(pcm, sample_width=2, frame_rate=sample_rate, channels=1)
+
+
+def samples_of(segment: Any) -> np.ndarray:
+    """Samples of a mono 16-bit AudioSegment, shape (n,), int16."""
+    return np.frombuffer(segment.raw_data, dtype="<i2")
 
 
 def wav_bytes(segment: Any) -> bytes:

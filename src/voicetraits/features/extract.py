@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voicetraits.audio.wav import read_wav
+from voicetraits.audio.wav import clip_samples, fix_length, read_wav, samples_of
 from voicetraits.features.representations import REPRESENTATIONS
+from voicetraits.features.windows import windows
+from voicetraits.params import Clip, Extract
+from voicetraits.storage.files import whole_file
 from voicetraits.storage.resume import map_shards, resumable_folder
-from voicetraits.storage.shards import INDEX, read_wavs, shard_name, write_array
+from voicetraits.storage.shards import FRAMES, INDEX, read_wavs, shard_name, write_array
 from voicetraits.workers.pool import workers_for
 
 # With two workers, starting them pays from six shards on.
@@ -25,22 +29,22 @@ class _Job(NamedTuple):
     wavs: Path
     path: Path
     representation: str
-    window: int
-    hop: int
+    clip: Clip
+    extract: Extract
 
     def made_from(self) -> Iterator[str]:
         """The WAV shard, known by its size and time, and the parameters."""
         wavs = self.wavs.stat()
         yield f"{self.wavs.name} {wavs.st_size} {wavs.st_mtime_ns}"
-        yield f"{self.representation} {self.window} {self.hop}"
+        yield f"{self.representation} {self.clip} {self.extract}"
 
 
 def extract(
     wavs: Path,
     representation: str,
     *,
-    window: int,
-    hop: int,
+    clip: Clip,
+    analysis: Extract,
     out: Path,
     workers: int | None = None,
 ) -> int:
@@ -51,9 +55,12 @@ def extract(
     Args:
         wavs: Folder of WAV shards with its index.
         representation: A name in REPRESENTATIONS.
-        window: Window length in samples.
-        hop: Step between windows in samples.
-        out: Folder for the array shards, shape (clips, 68, frames), float32; replaced as a whole.
+        clip: The one length of representations that have one.
+        analysis: Their windows.
+        out: Folder for the array shards; replaced as a whole. Of a representation of one length,
+            shape (clips, rows, frames), float32. Of any other, all frames of its clips one after
+            the other, shape (all frames, rows), float16, and beside the shards FRAMES: shard, row,
+            first frame and number of frames of every clip.
         workers: Processes, where there is no cluster; by default one per core where that pays.
             The output is the same.
 
@@ -68,23 +75,52 @@ def extract(
                 wavs.absolute() / shard_name(number, "tar"),
                 folder / shard_name(number, "npy"),
                 representation,
-                window,
-                hop,
+                clip,
+                analysis,
             )
             for number in numbers
         ]
         workers = workers or workers_for(len(jobs), jobs_per_worker=_SHARDS_PER_WORKER)
         label = f"extract {out.parent.name} {out.name}"
-        return sum(
-            map_shards(_extract_shard, jobs, folder, label=label, total=len(jobs), workers=workers)
+        done = map_shards(
+            _extract_shard, jobs, folder, label=label, total=len(jobs), workers=workers
         )
+        lengths = list(done)
+        if not REPRESENTATIONS[representation].one_length:
+            _write_frames(folder / FRAMES, dict(zip(numbers, lengths, strict=True)))
+        return sum(map(len, lengths))
 
 
-def _extract_shard(job: _Job) -> int:
-    represent = REPRESENTATIONS[job.representation]
-    arrays = [
-        represent(*read_wav(wav), window=job.window, hop=job.hop).astype(np.float32)
-        for wav in read_wavs(job.wavs)
+def _write_frames(path: Path, lengths: dict[int, list[int]]) -> None:
+    """Write where each clip is: rows of shard, row, start and frames."""
+    rows = [
+        (shard, row, sum(of_shard[:row]), frames)
+        for shard, of_shard in lengths.items()
+        for row, frames in enumerate(of_shard)
     ]
-    write_array(job.path, np.stack(arrays))
-    return len(arrays)
+    columns = ("shard", "row", "start", "frames")
+    table = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows])
+    with whole_file(path) as partial:
+        pq.write_table(table, partial)
+
+
+def _extract_shard(job: _Job) -> list[int]:
+    """Write one shard; return the number of frames of each of its clips."""
+    represent, one_length = REPRESENTATIONS[job.representation]
+    clips = [read_wav(wav) for wav in read_wavs(job.wavs)]
+    if one_length:
+        window, hop = windows(job.clip, job.extract)
+        samples = clip_samples(job.clip)
+        arrays = [
+            represent(_one_length(pcm, rate, samples), rate, window=window, hop=hop)
+            for pcm, rate in clips
+        ]
+        write_array(job.path, np.stack(arrays).astype(np.float32))
+    else:
+        arrays = [represent(pcm, rate) for pcm, rate in clips]
+        write_array(job.path, np.concatenate(arrays, axis=1).T.astype(np.float16))
+    return [array.shape[1] for array in arrays]
+
+
+def _one_length(pcm: np.ndarray, rate: int, samples: int) -> np.ndarray:
+    return samples_of(fix_length(pcm, rate, samples=samples))

@@ -7,18 +7,23 @@ from typing import Any
 
 from voicetraits.tasks import Head
 
-# The modules of this folder that are networks.
-NETWORKS = ("original",)
+# The modules of this folder that are networks: on clips of one length, and on clips of any.
+ONE_LENGTH = ("original",)
+ANY_LENGTH = ("tdnn",)
+NETWORKS = ONE_LENGTH + ANY_LENGTH
 
 
-def build(network: str, shape: tuple[int, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
+def build(
+    network: str, shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int
+) -> Any:
     """Build a network with fresh weights.
 
     Imports Keras, and no other network: a change in one retrains no other.
 
     Args:
         network: A name in NETWORKS.
-        shape: Of one clip's representation, as it is stored: unscaled.
+        shape: (rows, frames) of one clip's representation, as it is stored; None frames stand for
+            any number.
         heads: Its outputs, at least one.
         seed: Of the weights.
 

@@ -15,12 +15,13 @@ from jax import lax
 
 
 class SteadyDense(keras.layers.Dense):
-    """Dense, for inputs of shape (clips, units)."""
+    """Dense, for inputs of shape (clips, units) or (clips, frames, units)."""
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         """Multiply by the kernel, add the bias, and activate."""
         kernel, bias = map(keras.ops.convert_to_tensor, (self.kernel, self.bias))
-        return self.activation(product(inputs, kernel) + bias)
+        rows = product(inputs.reshape(-1, inputs.shape[-1]), kernel)
+        return self.activation(rows.reshape(*inputs.shape[:-1], -1) + bias)
 
 
 @jax.custom_vjp

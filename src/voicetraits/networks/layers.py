@@ -1,4 +1,4 @@
-"""What networks are built of: scaling, pooling, and how kernels begin."""
+"""What networks are built of: scaling, pooling, outputs, and how kernels begin."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from voicetraits.networks.backend import keras
+from voicetraits.networks.dense import SteadyDense
+from voicetraits.tasks import Head
 
 
 class MinMaxScaling(keras.layers.Layer):
@@ -69,3 +71,17 @@ class GlorotUniform(keras.initializers.Initializer):
         taps = math.prod(shape[:-2])
         bound = math.sqrt(6 / (taps * (shape[-2] + shape[-1])))
         return self._rng.uniform(-bound, bound, shape).astype(dtype)
+
+
+def output(x: Any, head: Head, kernels: GlorotUniform) -> Any:
+    """The output of a head: a sigmoid for the second of two classes, a softmax over more.
+
+    Args:
+        x: What the head has made of a clip, shape (clips, units).
+        head: The head; its name is that of the layer.
+        kernels: How the kernel begins.
+    """
+    activation = "sigmoid" if head.units == 1 else "softmax"
+    return SteadyDense(
+        head.units, activation=activation, kernel_initializer=kernels, name=head.name
+    )(x)

@@ -7,7 +7,7 @@ from typing import Any
 from voicetraits.networks.backend import keras
 from voicetraits.networks.convolution import Conv3x3
 from voicetraits.networks.dense import SteadyDense
-from voicetraits.networks.layers import GlorotUniform, HalvingPool, MinMaxScaling
+from voicetraits.networks.layers import GlorotUniform, HalvingPool, MinMaxScaling, output
 from voicetraits.tasks import Head
 
 FILTERS = (16, 32, 64, 128)
@@ -16,7 +16,7 @@ DENSE_FOR_TWO_CLASSES = (64,)
 DENSE_FOR_MORE = (128, 32)
 
 
-def build(shape: tuple[int, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
+def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
     """Build the CNN, with fresh weights.
 
     Four blocks of 3x3 convolution, batch normalisation and 2x2 max pooling, then dense layers for
@@ -47,10 +47,6 @@ def build(shape: tuple[int, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
 
 
 def _head(x: Any, head: Head, kernels: Any) -> Any:
-    two = head.classes == 2
-    for units in DENSE_FOR_TWO_CLASSES if two else DENSE_FOR_MORE:
+    for units in DENSE_FOR_TWO_CLASSES if head.classes == 2 else DENSE_FOR_MORE:
         x = SteadyDense(units, activation="relu", kernel_initializer=kernels)(x)
-    activation = "sigmoid" if two else "softmax"
-    return SteadyDense(
-        head.units, activation=activation, kernel_initializer=kernels, name=head.name
-    )(x)
+    return output(x, head, kernels)

@@ -62,6 +62,13 @@ class Clip(Section):
 
     sample_rate: Annotated[Whole, Field(ge=8000, le=48000)]
     seconds: Annotated[Number, Field(ge=0.5, le=60)]
+    longest: Annotated[Number, Field(ge=0.5, le=600)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Clip:
+        if self.longest < self.seconds:
+            raise ValueError(f"longest ({self.longest}) is shorter than seconds ({self.seconds})")
+        return self
 
 
 class Extract(Section):
@@ -102,6 +109,29 @@ class Train(Section):
     memory_budget_gb: Annotated[Number, Field(ge=0)]
 
 
+class Frames(Section):
+    """Networks on representations of any length, and how they are trained."""
+
+    representations: list[Name]
+    networks: list[Name]
+    passes: Count
+    steps: Count
+    crop: Annotated[Whole, Field(ge=20)]
+    crops: Count
+    batch_size: Annotated[Whole, Field(ge=2)]
+    learning_rate: Annotated[Number, Field(gt=0, le=1)]
+    warmup: Annotated[Whole, Field(ge=0)]
+    weight_decay: Annotated[Number, Field(ge=0, le=1)]
+    smoothing: Annotated[Number, Field(ge=0, lt=1)]
+    mixup: Annotated[Number, Field(ge=0)]
+    noise: Annotated[Number, Field(ge=0, le=1)]
+    low_pass: Annotated[Number, Field(ge=0, le=1)]
+    high_pass: Annotated[Number, Field(ge=0, le=1)]
+    contrast: Annotated[Number, Field(ge=0, le=1)]
+    time_masks: Annotated[Whole, Field(ge=0)]
+    frequency_masks: Annotated[Whole, Field(ge=0)]
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -119,10 +149,13 @@ class Params(Section):
     split: Split
     protocol: Protocol
     train: Train
+    frames: Frames
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:
         lists = {name: getattr(self, name) for name in ("locales", "representations", "networks")}
+        lists["frames.representations"] = self.frames.representations
+        lists["frames.networks"] = self.frames.networks
         lists["models.per_locale"] = self.models.per_locale
         lists["models.pooled"] = self.models.pooled
         for key, values in lists.items():

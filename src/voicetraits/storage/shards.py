@@ -1,7 +1,7 @@
 """Shards: the files that hold many clips, and the index that finds a clip in them.
 
 A shard is the unit of work of `convert` and `extract`. WAV shards are uncompressed tar files,
-array shards are `.npy` files of shape (clips, 68, frames); row i of one is member i of the other.
+array shards are `.npy` files. Row i of one is member i of the other.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SHARD_CLIPS = 256
 
 INDEX = "index.parquet"
+FRAMES = "frames.parquet"  # where the clips of any length are in their array shards
 EXCLUDED = "excluded.parquet"  # clips that could not be converted, with the reason
 
 

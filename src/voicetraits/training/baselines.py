@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voicetraits.dataset.arrays import Arrays, chunks
+from voicetraits.dataset.frames import StoredFrames
 
 
 def mean_and_deviation(arrays: Arrays) -> np.ndarray:
@@ -20,13 +21,21 @@ def mean_and_deviation(arrays: Arrays) -> np.ndarray:
     return found
 
 
-def linear_baseline(training: Arrays, labels: np.ndarray, test: Arrays, *, seed: int) -> np.ndarray:
+def mean_and_deviation_of_frames(clips: StoredFrames, places: np.ndarray) -> np.ndarray:
+    """The same of clips of any length, (places, 2 x bands)."""
+    found = [clips.crop(place, 0, clips.length(place)).astype(np.float64) for place in places]
+    return np.array([np.concatenate([clip.mean(axis=0), clip.std(axis=0)]) for clip in found])
+
+
+def linear_baseline(
+    training: np.ndarray, labels: np.ndarray, test: np.ndarray, *, seed: int
+) -> np.ndarray:
     """Logistic regression on the mean and standard deviation of every row.
 
     Args:
-        training: Unscaled training clips, shape (clips, 68, frames).
+        training: What `mean_and_deviation` gave for the training clips.
         labels: Their class numbers.
-        test: Unscaled test clips.
+        test: The same for the test clips.
         seed: Of the solver.
 
     Returns:
@@ -39,8 +48,8 @@ def linear_baseline(training: Arrays, labels: np.ndarray, test: Arrays, *, seed:
     # Scaled in place: nobody else looks at what mean_and_deviation returns.
     scaler = StandardScaler(copy=False)
     model = make_pipeline(scaler, LogisticRegression(max_iter=5000, random_state=seed))
-    model.fit(mean_and_deviation(training), labels)
-    return model.predict_proba(mean_and_deviation(test))
+    model.fit(training, labels)
+    return model.predict_proba(test)
 
 
 def majority_baseline(labels: np.ndarray, clips: int, *, classes: int) -> np.ndarray:

@@ -110,9 +110,14 @@ def fit(
         except NotFiniteError:
             log.on_train_end()
             raise
-    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise NotFiniteError("weights are not finite; a smaller train.learning_rate may help")
+    require_finite_weights(model)
     return model
+
+
+def require_finite_weights(model: Any) -> None:
+    """Raise NotFiniteError unless all weights are numbers."""
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise NotFiniteError("weights are not finite; a smaller learning_rate may help")
 
 
 def _rise_and_fall(rate: float, steps: int) -> Any:

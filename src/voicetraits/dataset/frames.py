@@ -1,0 +1,94 @@
+"""Clips of any length, read by place: their frames, or parts of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.storage.shards import FRAMES, shard_name
+
+
+class StoredFrames:
+    """The clips of an index in their array shards, in memory or on disk.
+
+    Args:
+        index: One row per clip with columns locale, shard and row.
+        folders: Locale to the folder of its array shards and FRAMES.
+        budget_gb: The most that is held in memory, in GB of 10^9 bytes; more stays on disk, and
+            is read whenever it is asked for.
+    """
+
+    def __init__(self, index: pd.DataFrame, folders: dict[str, Path], *, budget_gb: float) -> None:
+        if index.empty:
+            raise ValueError("no clips to read")
+        places = pd.concat(
+            pd.read_parquet(folder / FRAMES).assign(locale=locale)
+            for locale, folder in folders.items()
+        )
+        keys = ["locale", "shard", "row"]
+        found = index[keys].merge(places, on=keys, how="left")
+        if found["frames"].isna().any():
+            lacking = found[found["frames"].isna()].iloc[0]
+            path = folders[lacking["locale"]] / FRAMES
+            raise ValueError(f"{path}: no row {lacking['row']} of shard {lacking['shard']}")
+        self._start, self._frames = (found[name].to_numpy(int) for name in ("start", "frames"))
+        self._file, shards = pd.MultiIndex.from_frame(found[["locale", "shard"]]).factorize()
+        self._paths = [folders[locale] / shard_name(shard, "npy") for locale, shard in shards]
+        file, self.bands = _open(self._paths[0])
+        file.close()
+        size = sum(path.stat().st_size for path in self._paths)
+        small = size <= budget_gb * 1e9
+        self._held = [np.load(path) for path in self._paths] if small else None
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._frames)
+
+    def length(self, clip: int) -> int:
+        """Frames of a clip, at least 1."""
+        return int(self._frames[clip])
+
+    def crop(self, clip: int, start: int, length: int) -> np.ndarray:
+        """Frames from `start` on, shape (length, bands), float32; a short clip is repeated."""
+        frames = self.length(clip)
+        if start + length <= frames:
+            return self._read(clip, start, length)
+        return self._read(clip, 0, frames)[(start + np.arange(length)) % frames]
+
+    def where(self, clip: int) -> str:
+        """File and first frame of a clip."""
+        path = self._paths[self._file[clip]]
+        return f"frame {self._start[clip]} of {'/'.join(path.parts[-3:])}"
+
+    def _read(self, clip: int, start: int, length: int) -> np.ndarray:
+        number, first = self._file[clip], int(self._start[clip]) + start
+        if self._held is not None:
+            found = self._held[number][first : first + length]
+        else:
+            file, bands = _open(self._paths[number])
+            with file:
+                file.seek(first * bands * 2, 1)
+                content = file.read(length * bands * 2)
+            whole = len(content) // (bands * 2)
+            found = np.frombuffer(content[: whole * bands * 2], np.float16).reshape(whole, bands)
+        if len(found) < length:
+            raise ValueError(f"{self._paths[number]}: no frame {first + length - 1}")
+        return found.astype(np.float32)
+
+
+def _open(path: Path) -> tuple[BinaryIO, int]:
+    """A shard, read up to its first frame, and the number of its bands."""
+    file = path.open("rb")
+    try:
+        np.lib.format.read_magic(file)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
+    except ValueError as error:
+        file.close()
+        raise ValueError(f"{path}: not an array shard: {error}") from error
+    if by_column or dtype != np.float16 or len(shape) != 2:
+        file.close()
+        raise ValueError(f"{path}: not float16, frame after frame")
+    return file, shape[1]

@@ -1,0 +1,127 @@
+"""Random changes to log-mel inside the compiled training step: noise, filters, contrast, masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voicetraits.networks.backend import keras
+
+# Noise: its level under the mean of a band, its rise or fall from the lowest band to the highest,
+# and the deviation of its cells, as a band of a few bins has it. All in nats.
+_NOISE_LEVELS = (-5.0, 0.0)
+_NOISE_SLOPES = (-3.0, 3.0)
+_NOISE_DEVIATION = 0.7
+# Filters: where the band ends, as a share of all bands, and how many bands the edge takes. With 64
+# mel bands from 50 to 7,600 Hz, the upper ends lie between 2.2 and 7.6 kHz, the lower ones between
+# 50 and 380 Hz.
+_UPPER_ENDS = (0.55, 1.0)
+_LOWER_ENDS = (0.0, 0.15)
+_EDGE_BANDS = 1.5
+_CONTRASTS = (0.8, 1.2)
+# Masks: the widest, as a share of all frames or bands.
+_WIDEST_TIME, _WIDEST_FREQUENCY = 0.15, 0.15
+
+
+class Augmentation(keras.layers.Layer):
+    """Change clips at random while a network trains, and never when it predicts.
+
+    (clips, bands, frames) -> the same shape. Each part has one number, and 0 leaves it out. The
+    input is log-mel in nats, each band's mean over the clip subtracted: 0 is what a band holds on
+    average, and what a filter or a mask leaves. To train with it, put it before the network:
+    `keras.Sequential([Augmentation(...), network])`; the network alone is then saved.
+
+    Source: Park et al., SpecAugment, Interspeech 2019 (the masks).
+
+    Args:
+        seed: Of all draws.
+        noise: Chance of a clip to get noise, white or coloured.
+        low_pass: Chance to lose the upper bands.
+        high_pass: Chance to lose the lowest bands.
+        contrast: Chance of other differences between loud and quiet.
+        time_masks: Spans of frames that are masked in every clip.
+        frequency_masks: Spans of bands that are masked in every clip.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        noise: float = 0,
+        low_pass: float = 0,
+        high_pass: float = 0,
+        contrast: float = 0,
+        time_masks: int = 0,
+        frequency_masks: int = 0,
+    ) -> None:
+        super().__init__()
+        self.noise, self.low_pass, self.high_pass = noise, low_pass, high_pass
+        self.contrast = contrast
+        self.time_masks, self.frequency_masks = time_masks, frequency_masks
+        self.seeds = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Change every clip by draws of its own."""
+        if not training:
+            return inputs
+        x = inputs
+        if self.contrast:
+            x = x * self._chosen(self.contrast, x, self._draw(x, *_CONTRASTS), 1.0)
+        if self.noise:
+            x = keras.ops.where(self._happens(self.noise, x), self._noisy(x), x)
+        if self.low_pass:
+            above = _bands(x) - self._draw(x, *_UPPER_ENDS)
+            x = x * self._chosen(self.low_pass, x, _share_kept(above, x), 1.0)
+        if self.high_pass:
+            below = self._draw(x, *_LOWER_ENDS) - _bands(x)
+            x = x * self._chosen(self.high_pass, x, _share_kept(below, x), 1.0)
+        for _ in range(self.time_masks):
+            x = keras.ops.where(self._span(x, _places(x, axis=2), _WIDEST_TIME), 0.0, x)
+        for _ in range(self.frequency_masks):
+            x = keras.ops.where(self._span(x, _bands(x), _WIDEST_FREQUENCY), 0.0, x)
+        return x
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of the input."""
+        return input_shape
+
+    def _noisy(self, x: Any) -> Any:
+        """Every clip with noise of its own, and the mean of each band as before."""
+        level = self._draw(x, *_NOISE_LEVELS)
+        slope = self._draw(x, *_NOISE_SLOPES) * (_bands(x) - 0.5)
+        cells = keras.random.normal(x.shape, stddev=_NOISE_DEVIATION, seed=self.seeds)
+        found = keras.ops.logaddexp(x, level + slope + cells)
+        return found + keras.ops.mean(x - found, axis=2, keepdims=True)
+
+    def _span(self, x: Any, places: Any, widest: float) -> Any:
+        """Whether places in (0, 1) lie in a span that is drawn for each clip."""
+        width = self._draw(x, 0.0, widest)
+        start = self._draw(x, 0.0, 1.0) * (1 - width)
+        return keras.ops.logical_and(places >= start, places < start + width)
+
+    def _chosen(self, chance: float, x: Any, value: Any, otherwise: float) -> Any:
+        return keras.ops.where(self._happens(chance, x), value, otherwise)
+
+    def _happens(self, chance: float, x: Any) -> Any:
+        """Whether something happens to a clip, shape (clips, 1, 1)."""
+        return self._draw(x, 0.0, 1.0) < chance
+
+    def _draw(self, x: Any, low: float, high: float) -> Any:
+        """A number in [low, high) for every clip, shape (clips, 1, 1)."""
+        return keras.random.uniform((x.shape[0], 1, 1), low, high, seed=self.seeds)
+
+
+def _bands(x: Any) -> Any:
+    """Places of the bands in (0, 1), lowest first: shape (1, bands, 1)."""
+    return _places(x, axis=1)
+
+
+def _places(x: Any, *, axis: int) -> Any:
+    """Places of the middles along an axis in (0, 1), ready to meet x."""
+    shape = [1, 1, 1]
+    shape[axis] = size = x.shape[axis]
+    return keras.ops.reshape((keras.ops.arange(size, dtype=x.dtype) + 0.5) / size, shape)
+
+
+def _share_kept(beyond: Any, x: Any) -> Any:
+    """What a filter keeps of bands that lie so far beyond its end: 1 inside, 0 far outside."""
+    return keras.ops.sigmoid(-beyond * (x.shape[1] / _EDGE_BANDS))

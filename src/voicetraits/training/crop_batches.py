@@ -1,0 +1,74 @@
+"""Training batches of random crops, drawn by class and group, and mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from voicetraits.networks.backend import keras
+from voicetraits.training.crops import Clips, random_crops
+from voicetraits.training.mixup import mix
+from voicetraits.training.sampling import draw
+
+
+class CropBatches(keras.utils.PyDataset):
+    """Full batches of one random crop per clip; every pass draws its clips anew.
+
+    A batch depends on the seed, the pass and its number alone, however often it is asked for.
+
+    Args:
+        clips: The clips, which may be more than those to train on.
+        places: The clips to train on.
+        labels: Their class numbers.
+        groups: Their groups; see `draw`.
+        targets: Their targets, shape (places, units).
+        frames: Length of a crop.
+        batch_size: Clips in a batch.
+        steps: Batches of a pass, at least; there are more where the clips fill more.
+        mixup: See `mix`; 0 is off.
+        seed: Of all draws.
+    """
+
+    def __init__(
+        self,
+        clips: Clips,
+        places: np.ndarray,
+        *,
+        labels: np.ndarray,
+        groups: Sequence[Hashable],
+        targets: np.ndarray,
+        frames: int,
+        batch_size: int,
+        steps: int = 1,
+        mixup: float = 0,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self._clips, self._places, self._targets = clips, places, targets
+        self._labels, self._groups = labels, groups
+        self._frames, self._batch, self._mixup = frames, batch_size, mixup
+        self._steps = max(steps, len(places) // batch_size)
+        self._seed, self._pass = seed, 0
+        self._draw()
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+        return self._steps
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs, (clips, bands, frames), and targets of one batch."""
+        rng = np.random.default_rng([self._seed, self._pass, number])
+        drawn = self._drawn[number * self._batch : (number + 1) * self._batch]
+        crops = random_crops(self._clips, self._places[drawn], frames=self._frames, rng=rng)
+        return mix(crops, self._targets[drawn], alpha=self._mixup, rng=rng)
+
+    def on_epoch_end(self) -> None:
+        """Draw the clips of the next pass."""
+        self._pass += 1
+        self._draw()
+
+    def _draw(self) -> None:
+        rng = np.random.default_rng([self._seed, self._pass])
+        clips = self._steps * self._batch
+        self._drawn = draw(self._labels, self._groups, clips=clips, rng=rng)
