@@ -25,6 +25,7 @@ repro: .venv/ready ## set up the environment and run the whole pipeline
 	@printf '%s\n' '' 'Next:' \
 	    '  make plots                                       look at it' \
 	    '  git add --all && git commit                      make it what others are compared with' \
+	    '                  (plots/explore/ shows clips: not for a public repository if they are real)' \
 	    '  make experiment NAME=shorter SET=train.epochs=3  change a parameter and compare'
 
 plots: .venv/ready ## write the page of plots, and open it where there is a desktop

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages._repro import one_run, repro
+from stages.check import check_params
 from voicetraits.errors import InputError
 from voicetraits.params import load_params
 from voicetraits.storage.files import whole_file
@@ -98,7 +99,7 @@ def change_params(changes: Sequence[str]) -> None:
         apply_overrides(
             str(_PARAMS), [each if each[0] in "+~" else f"++{each}" for each in changes]
         )
-        load_params(_PARAMS)
+        check_params(load_params(_PARAMS))
     except BaseException as error:
         with whole_file(_PARAMS) as temporary:
             temporary.write_bytes(before)

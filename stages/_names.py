@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from voicetraits.corpus.labels import LABELS
 from voicetraits.dataset import SAMPLERS
 from voicetraits.evaluation.metrics import FOR_TWO_CLASSES, METRICS
 from voicetraits.features.representations import REPRESENTATIONS
@@ -26,7 +27,9 @@ def check_names(params: Params) -> None:
     for name, task in params.tasks.items():
         _known(f"tasks.{name}.undersample", [task.undersample], SAMPLERS)
         _known(f"tasks.{name}.metrics", task.metrics, METRICS)
-        classes = declared_task(params, name).classes
+        declared = declared_task(params, name)
+        _known(f"tasks.{name}.classes", declared.merged, LABELS.get(task.label, declared.merged))
+        classes = declared.classes
         for metric in FOR_TWO_CLASSES:
             if metric in task.metrics and len(classes) > 2:
                 raise ParamsError(

@@ -7,7 +7,8 @@ from stages._names import check_names
 from stages._run import run
 from voicetraits.corpus.declared import check_corpus
 from voicetraits.features.windows import windows
-from voicetraits.params import load_params
+from voicetraits.params import Params, load_params
+from voicetraits.sample.texts import require_sentences
 from voicetraits.storage.links import check_folders, date_anew
 
 _FOLDERS = ("data", "data/sample", "data/clips", "data/wav", "data/splits", "models", "metrics")
@@ -17,14 +18,25 @@ def main() -> None:
     """Read params.yaml; write data/params-are-valid."""
     date_anew(Path("params.yaml"))
     params = load_params()
-    check_names(params)
     check_folders(folders([*params.representations, *params.frames.representations]))
-    windows(params.clip, params.extract)
-    check_corpus(params)
+    check_params(params)
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
     Path("data").mkdir(exist_ok=True)
     Path("data/params-are-valid").write_text("params.yaml was read without errors\n", "utf-8")
+
+
+def check_params(params: Params) -> None:
+    """See that there is what the parameters name, and that they fit each other.
+
+    Raises:
+        InputError: If not; the message names the key and the remedy.
+    """
+    check_names(params)
+    windows(params.clip, params.extract)
+    for locale in params.sample.speakers:
+        require_sentences(params.sample, locale)
+    check_corpus(params)
 
 
 def folders(representations: Iterable[str]) -> list[str]:

@@ -96,7 +96,7 @@ def test_the_representation_of_the_page_gives_rows_and_frames():
 def test_the_task_of_the_page_is_the_one_of_params_yaml():
     page = yaml.safe_load(EXTEND.split("```yaml\n")[1].split("```")[0])
     lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("# age:"))
+    start = next(number for number, line in enumerate(lines) if line.startswith("  # age:"))
     end = lines.index("", start)
-    comment = "\n".join(line.replace("#", " ", 1) for line in lines[start:end])
+    comment = "\n".join(line.replace("# ", "", 1) for line in lines[start:end])
     assert yaml.safe_load(comment)["age"] == page["tasks"]["age"]

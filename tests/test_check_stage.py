@@ -29,6 +29,7 @@ from voicetraits.storage.links import check_folders, date_anew
         ({"undersample": "one-sided"}, r"tasks\.gender\.undersample .*'one_sided'"),
         ({"metrics": ["roc"]}, r"tasks\.gender\.metrics names 'roc'.*'roc_auc'"),
         ({"classes": ["male", "female", "other"]}, "names f1, which is for two classes, .* 3"),
+        ({"classes": ["male", "femal"]}, r"tasks\.gender\.classes names 'femal'.*'female'"),
     ],
 )
 def test_a_name_that_nothing_has_is_refused_with_the_nearest(

@@ -227,7 +227,12 @@ def test_the_linear_baseline_learns_what_can_be_separated(classes):
         arrays[labels == label, 10 * label : 10 * (label + 1)] += 1
     arrays[:, 40:] *= 1000  # rows of another scale, which say nothing
     training, test = slice(0, 80), slice(80, 120)
-    found = linear_baseline(arrays[training], labels[training], arrays[test], seed=0)
+    found = linear_baseline(
+        mean_and_deviation(arrays[training]),
+        labels[training],
+        mean_and_deviation(arrays[test]),
+        seed=0,
+    )
     assert found.shape == (40, classes)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     assert (found.argmax(axis=1) == labels[test]).mean() > 0.95
@@ -237,7 +242,9 @@ def test_the_linear_baseline_finds_nothing_where_there_is_nothing():
     rng = np.random.default_rng(0)
     arrays = rng.normal(0, 1, (400, 68, 4)).astype(np.float32)
     labels = rng.integers(2, size=400)
-    found = linear_baseline(arrays[:200], labels[:200], arrays[200:], seed=0)
+    found = linear_baseline(
+        mean_and_deviation(arrays[:200]), labels[:200], mean_and_deviation(arrays[200:]), seed=0
+    )
     assert 0.35 < (found.argmax(axis=1) == labels[200:]).mean() < 0.65
 
 

@@ -61,9 +61,14 @@ def test_spaces_divide_changes_but_not_values(text, changes):
 
 def test_parameters_are_changed_and_all_others_stay(params):
     before = YAML(typ="safe").load(params.read_text(encoding="utf-8"))
-    change_params(['corpus.path="/my disk/a, b"', "train.epochs=8", "clip.seconds=2"])
+    corpus = params.parent / "my disk, b"
+    for locale in before["locales"]:
+        (corpus / locale / "clips").mkdir(parents=True)
+        (corpus / locale / "validated.tsv").write_text("client_id\tpath\n", "utf-8")
+    ending = 'corpus.ending=""'
+    change_params([f'corpus.path="{corpus}"', ending, "train.epochs=8", "clip.seconds=2"])
     after = YAML(typ="safe").load(params.read_text(encoding="utf-8"))
-    before["corpus"]["path"] = "/my disk/a, b"
+    before["corpus"] |= {"path": str(corpus), "ending": ""}
     before["train"]["epochs"] = 8
     before["clip"]["seconds"] = 2
     assert after == before
@@ -76,6 +81,8 @@ def test_parameters_are_changed_and_all_others_stay(params):
     [
         ("trian.epochs=3", "unknown key 'trian'; did you mean 'train'?"),
         ("split.test=1.4", "split.test = 1.4 is not possible"),
+        ("networks=[orignal]", "networks names 'orignal'.*'original'"),
+        ("corpus.path=nowhere", "corpus.path = 'nowhere' is not a folder"),
         ("train.epochs", "SET=seed=5 train.epochs: .* override 'train.epochs'"),
         ("locales=[es", r"SET=seed=5 locales=\[es: "),
         ("seed.deep=1", "seed"),

@@ -19,7 +19,8 @@ import soundfile
 from voicetraits.params import Sample
 from voicetraits.sample.archive import RELEASE, SampleReport, write_sample
 from voicetraits.sample.espeak import EspeakError, prepare_data, synthesise
-from voicetraits.sample.speakers import SampleError, draw_speakers, read_sentences
+from voicetraits.sample.speakers import draw_speakers
+from voicetraits.sample.texts import SampleError, read_sentences
 from voicetraits.sample.voices import ACCENTS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -210,6 +211,15 @@ def test_no_speaker_has_a_twin_in_another_locale() -> None:
     assert len({speaker.channel.snr for speaker in speakers}) == len(speakers)
 
 
+def test_a_locale_without_accents_has_the_voice_of_its_name(tmp_path, monkeypatch) -> None:
+    (tmp_path / "it.txt").write_text("\n".join(f"Frase {n}." for n in range(12)), "utf-8")
+    monkeypatch.setattr(
+        "voicetraits.sample.texts._sentences_of", lambda locale: tmp_path / f"{locale}.txt"
+    )
+    speakers = draw_speakers(params(speakers={"it": 6}, clips_max=8), "it")
+    assert {(speaker.voice.base, speaker.voice.accent) for speaker in speakers} == {("it", "")}
+
+
 def test_unlabelled_speakers_may_have_either_voice() -> None:
     speakers = draw_speakers(params(speakers={"es": 40}, unlabelled=1.0), "es")
     pitches = [speaker.voice.f0 for speaker in speakers if speaker.gender not in LABELLED]
@@ -235,7 +245,7 @@ def test_a_speaker_reads_no_sentence_twice_and_speakers_read_different_ones() ->
 @pytest.mark.parametrize(
     ("changes", "locale", "message"),
     [
-        ({}, "it", r"speaks only es, en, fr, de, not 'it'.*corpus\.path"),
+        ({"speakers": {"it": 4}}, "it", r"no sentences in 'it': .*sentences/it\.txt.*corpus\.path"),
         ({"speakers": {"en": 4}}, "es", r"sample\.speakers has no entry for 'es': add one"),
         ({"clips_max": 1000}, "es", r"sample\.clips_max = 1000: .* at most \d+"),
     ],
@@ -275,5 +285,5 @@ def test_the_stage_ends_with_one_line_on_a_locale_that_it_cannot_speak() -> None
     command = [sys.executable, "-m", "stages.sample", "it"]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    assert run.stderr.startswith("error: the sample corpus speaks only")
+    assert run.stderr.startswith("error: sample.speakers has no entry for 'it'")
     assert len(run.stderr.splitlines()) == 1

@@ -11,11 +11,6 @@ import pyarrow.parquet as pq
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.storage.files import whole_file
 
-# The gender of a speaker who is labelled both female and male.
-CONTRADICTORY = "contradictory"
-# In the order in which they are shown.
-GENDERS = ("male", "female", "other", CONTRADICTORY)
-
 CLIP_COLUMNS = pa.schema(
     [
         ("clip", pa.string()),  # file name inside clips/; "" in a broken row

@@ -84,4 +84,5 @@ def too_few_speakers(counts: Mapping[str, int], task: Task) -> str:
     if counts[name] >= ENOUGH_SPEAKERS:
         return ""
     which = f"of {name}" if task.column == "locale" else f"labelled {name}"
-    return f"{counts[name]} speakers {which}: too few"
+    speakers = "speaker" if counts[name] == 1 else "speakers"
+    return f"{counts[name]} {speakers} {which}: too few"

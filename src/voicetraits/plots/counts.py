@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voicetraits.corpus.clips import GENDERS
+from voicetraits.corpus.labels import GENDERS
 from voicetraits.plots.style import BLUE, GREY, PALE, bars, headline, stages_legend, styled
 
 _NOT_GIVEN = "not given"

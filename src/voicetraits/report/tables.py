@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from voicetraits.corpus.clips import GENDERS
+from voicetraits.corpus.labels import GENDERS
 from voicetraits.dataset.parts import TRAINING, VALIDATION
 from voicetraits.evaluation.metrics import confusion, roc_points
 from voicetraits.models import Model

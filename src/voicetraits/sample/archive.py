@@ -22,13 +22,8 @@ from typing import TYPE_CHECKING
 from voicetraits.progress import progress
 from voicetraits.sample import espeak
 from voicetraits.sample.channel import duration, encode_mp3, record
-from voicetraits.sample.speakers import (
-    Clip,
-    Speaker,
-    draw_speakers,
-    random_numbers,
-    read_sentences,
-)
+from voicetraits.sample.speakers import Clip, Speaker, draw_speakers, random_numbers
+from voicetraits.sample.texts import read_sentences
 from voicetraits.storage.files import whole_file
 from voicetraits.workers.pool import map_in_pool
 

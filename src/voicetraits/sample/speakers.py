@@ -9,17 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicetraits.errors import InputError
 from voicetraits.sample.channel import Channel, draw_channel
 
 if TYPE_CHECKING:
     from voicetraits.params import Sample
-from voicetraits.sample.voices import ACCENTS, Voice, draw_voice
+from voicetraits.sample.texts import read_sentences, require_sentences
+from voicetraits.sample.voices import Voice, draw_voice
 
 # Ages with their shares, and the spelling of Common Voice.
 _AGES = {
@@ -34,10 +33,6 @@ _AGES = {
 
 # Given in turn to the speakers who carry neither of the two large labels.
 _OTHER_GENDERS = ("", "do_not_wish_to_say", "", "non-binary", "transgender", "", "intersex")
-
-
-class SampleError(InputError):
-    """The sample corpus cannot be made as asked; the message names the key and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,23 +68,8 @@ def draw_speakers(params: Sample, locale: str) -> list[Speaker]:
     Raises:
         SampleError: As write_sample.
     """
-    if locale not in ACCENTS:
-        raise SampleError(
-            f"the sample corpus speaks only {', '.join(ACCENTS)}, not {locale!r}: take it out of "
-            "locales and sample.speakers, or point corpus.path to a folder with its Common Voice "
-            "archive"
-        )
-    if locale not in params.speakers:
-        raise SampleError(
-            f"sample.speakers has no entry for {locale!r}: add one (for example {locale}: 60), or "
-            "take the locale out of locales"
-        )
+    require_sentences(params, locale)
     sentences = read_sentences(locale)
-    if params.clips_max > len(sentences):
-        raise SampleError(
-            f"sample.clips_max = {params.clips_max}: a speaker reads each sentence once, and "
-            f"{locale} has {len(sentences)}; set it to at most {len(sentences)}"
-        )
     labelled = params.speakers[locale]
     female = round(params.female * labelled)
     unlabelled = round(params.unlabelled * labelled)
@@ -103,12 +83,6 @@ def draw_speakers(params: Sample, locale: str) -> list[Speaker]:
         speakers.append(_draw_speaker(params, locale, index, gender, sentences, clips))
         clips += len(speakers[-1].clips)
     return speakers
-
-
-def read_sentences(locale: str) -> list[str]:
-    """Our own sentences in one language, one a line of `sentences/<locale>.txt`."""
-    source = resources.files("voicetraits.sample").joinpath("sentences", f"{locale}.txt")
-    return source.read_text(encoding="utf-8").splitlines()
 
 
 def random_numbers(seed: int, locale: str, *keys: int) -> np.random.Generator:

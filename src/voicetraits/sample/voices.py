@@ -114,11 +114,12 @@ def draw_voice(rng: np.random.Generator, *, locale: str, female: bool) -> Voice:
 
     Args:
         rng: Random numbers of this speaker.
-        locale: A key of ACCENTS.
+        locale: One without accents of its own in ACCENTS has the voice of its name.
         female: Whether to draw from the distributions of female or of male voices.
     """
     kind = "female" if female else "male"
-    base, accent = ACCENTS[locale][rng.integers(len(ACCENTS[locale]))]
+    accents = ACCENTS.get(locale, ((locale, ""),))
+    base, accent = accents[rng.integers(len(accents))]
     scale = rng.normal(*_FORMANTS[kind])
     return Voice(
         base=base,

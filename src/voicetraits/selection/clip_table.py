@@ -13,7 +13,7 @@ from typing import IO, Literal
 
 import pandas as pd
 
-from voicetraits.corpus.clips import CONTRADICTORY
+from voicetraits.corpus.labels import CONTRADICTORY
 from voicetraits.corpus.layout import (
     DURATIONS,
     REPORTED,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from voicetraits.corpus.clips import CONTRADICTORY
+from voicetraits.corpus.labels import CONTRADICTORY
 
 # Were either label as likely, ten speakers would all give the same one once in 512 corpora.
 _SPEAKERS_OF_ONE_LABEL = 10
