@@ -6,6 +6,7 @@ from __future__ import annotations
 CONTRADICTORY = "contradictory"
 # In the order in which they are shown.
 GENDERS = ("male", "female", "other", CONTRADICTORY)
+# In their order, with Common Voice's spelling of forty.
 AGES = (
     *("teens", "twenties", "thirties", "fourties", "fifties"),
     *("sixties", "seventies", "eighties", "nineties"),

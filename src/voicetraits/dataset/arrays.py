@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import pandas as pd
 
-from voicetraits.storage.shards import shard_name
+from voicetraits.storage.shards import read_header, shard_name
 
 # What passes over all clips takes this many at a time: 10 MB of 68 x 68 values.
 _CHUNK_CLIPS = 512
@@ -67,7 +67,7 @@ class StoredClips:
         self._files = [folders[locale] / shard_name(shard, "npy") for locale, shard in shards]
         self._row = index["row"].to_numpy()
         with self._files[0].open("rb") as file:
-            self.shape = (len(index), *_cells(file))
+            self.shape = (len(index), *_clip_shape(file))
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -96,7 +96,7 @@ class StoredClips:
     def _read(self, path: Path, rows: np.ndarray, into: np.ndarray, places: np.ndarray) -> None:
         """Read these rows of one shard to the same places of another array."""
         with path.open("rb") as file:
-            if _cells(file) != self.shape[1:]:
+            if _clip_shape(file) != self.shape[1:]:
                 raise ValueError(f"{path}: clips are not {self.shape[1:]} as in {self._files[0]}")
             start, size = file.tell(), into[0].nbytes
             for place in places:
@@ -105,16 +105,9 @@ class StoredClips:
                     raise ValueError(f"{path}: no clip in row {rows[place]}")
 
 
-def _cells(file: BinaryIO) -> tuple[int, ...]:
+def _clip_shape(file: BinaryIO) -> tuple[int, ...]:
     """Read the header of a shard, and return the shape of its clips: (68, frames)."""
-    try:
-        np.lib.format.read_magic(file)
-        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
-    except ValueError as error:
-        raise ValueError(f"{file.name}: not an array shard: {error}") from error
-    if by_column or dtype != np.float32:
-        raise ValueError(f"{file.name}: not float32, clip after clip")
-    return shape[1:]
+    return read_header(file, dtype=np.float32, of="clip")[1:]
 
 
 def read_clips_arrays(

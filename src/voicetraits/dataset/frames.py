@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
-from voicetraits.storage.shards import FRAMES, shard_name
+from voicetraits.storage.shards import FRAMES, read_header, shard_name
 
 
 class StoredFrames:
@@ -37,8 +36,12 @@ class StoredFrames:
         self._start, self._frames = (found[name].to_numpy(int) for name in ("start", "frames"))
         self._file, shards = pd.MultiIndex.from_frame(found[["locale", "shard"]]).factorize()
         self._paths = [folders[locale] / shard_name(shard, "npy") for locale, shard in shards]
-        file, self.bands = _open(self._paths[0])
-        file.close()
+        # Once: what is on disk is read crop by crop.
+        self._first = []
+        for path in self._paths:
+            with path.open("rb") as file:
+                _, self.bands = read_header(file, dtype=np.float16, of="frame")
+                self._first.append(file.tell())
         size = sum(path.stat().st_size for path in self._paths)
         small = size <= budget_gb * 1e9
         self._held = [np.load(path) for path in self._paths] if small else None
@@ -68,27 +71,12 @@ class StoredFrames:
         if self._held is not None:
             found = self._held[number][first : first + length]
         else:
-            file, bands = _open(self._paths[number])
-            with file:
-                file.seek(first * bands * 2, 1)
-                content = file.read(length * bands * 2)
-            whole = len(content) // (bands * 2)
-            found = np.frombuffer(content[: whole * bands * 2], np.float16).reshape(whole, bands)
+            size = self.bands * np.dtype(np.float16).itemsize
+            with self._paths[number].open("rb") as file:
+                file.seek(self._first[number] + first * size)
+                content = file.read(length * size)
+            whole = len(content) // size
+            found = np.frombuffer(content[: whole * size], np.float16).reshape(whole, self.bands)
         if len(found) < length:
             raise ValueError(f"{self._paths[number]}: no frame {first + length - 1}")
         return found.astype(np.float32)
-
-
-def _open(path: Path) -> tuple[BinaryIO, int]:
-    """A shard, read up to its first frame, and the number of its bands."""
-    file = path.open("rb")
-    try:
-        np.lib.format.read_magic(file)
-        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
-    except ValueError as error:
-        file.close()
-        raise ValueError(f"{path}: not an array shard: {error}") from error
-    if by_column or dtype != np.float16 or len(shape) != 2:
-        file.close()
-        raise ValueError(f"{path}: not float16, frame after frame")
-    return file, shape[1]

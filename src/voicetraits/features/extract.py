@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,9 +95,9 @@ def extract(
 def _write_frames(path: Path, lengths: dict[int, list[int]]) -> None:
     """Write where each clip is: rows of shard, row, start and frames."""
     rows = [
-        (shard, row, sum(of_shard[:row]), frames)
+        (shard, row, end - frames, frames)
         for shard, of_shard in lengths.items()
-        for row, frames in enumerate(of_shard)
+        for row, (frames, end) in enumerate(zip(of_shard, accumulate(of_shard), strict=True))
     ]
     columns = ("shard", "row", "start", "frames")
     table = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows])

@@ -30,11 +30,10 @@ class SqueezeExcitation(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights of both dense layers."""
-        channels = input_shape[-1]
-        self.squeeze = SteadyDense(self._units, activation="relu", kernel_initializer=self._kernels)
-        self.excite = SteadyDense(channels, activation="sigmoid", kernel_initializer=self._kernels)
-        self.squeeze.build((None, channels))
-        self.excite.build((None, self._units))
+        shape = (None, input_shape[-1])
+        self.squeeze, self.excite = _there_and_back(
+            shape, self._units, activations=("relu", "sigmoid"), kernels=self._kernels
+        )
 
     def call(self, inputs: Any) -> Any:
         """Weigh the channels."""
@@ -62,11 +61,10 @@ class AttentiveStatistics(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights of both dense layers."""
-        channels = input_shape[-1]
-        self.look = SteadyDense(self._units, activation="tanh", kernel_initializer=self._kernels)
-        self.score = SteadyDense(channels, kernel_initializer=self._kernels)
-        self.look.build((None, None, channels))
-        self.score.build((None, None, self._units))
+        shape = (None, None, input_shape[-1])
+        self.look, self.score = _there_and_back(
+            shape, self._units, activations=("tanh", None), kernels=self._kernels
+        )
 
     def call(self, inputs: Any) -> Any:
         """Gather the statistics."""
@@ -75,3 +73,21 @@ class AttentiveStatistics(keras.layers.Layer):
         variance = keras.ops.sum(weights * keras.ops.square(inputs - mean[:, None]), axis=1)
         deviation = keras.ops.sqrt(variance + _LEAST_VARIANCE)
         return keras.ops.concatenate([mean, deviation], axis=-1)
+
+
+def _there_and_back(
+    shape: tuple[int | None, ...],
+    units: int,
+    *,
+    activations: tuple[str | None, str | None],
+    kernels: GlorotUniform,
+) -> tuple[SteadyDense, SteadyDense]:
+    """Two dense layers, with weights: from the channels of a shape to units, and back."""
+    *others, channels = shape
+    there, back = (
+        SteadyDense(size, activation=activation, kernel_initializer=kernels)
+        for size, activation in zip((units, channels), activations, strict=True)
+    )
+    there.build(shape)
+    back.build((*others, units))
+    return there, back

@@ -11,22 +11,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voicetraits.corpus.labels import GENDERS
+from voicetraits.corpus.labels import AGES, GENDERS
 from voicetraits.plots.style import BLUE, GREY, PALE, bars, headline, stages_legend, styled
 
 _NOT_GIVEN = "not given"
 
-_AGES = {  # Common Voice's words in its order, its spelling of forty included
-    "teens": "under 20",
-    "twenties": "20 to 29",
-    "thirties": "30 to 39",
-    "fourties": "40 to 49",
-    "fifties": "50 to 59",
-    "sixties": "60 to 69",
-    "seventies": "70 to 79",
-    "eighties": "80 to 89",
-    "nineties": "90 and over",
-}
+_AGES = dict(
+    zip(
+        AGES,
+        (
+            *("under 20", "20 to 29", "30 to 39", "40 to 49", "50 to 59"),
+            *("60 to 69", "70 to 79", "80 to 89", "90 and over"),
+        ),
+        strict=True,
+    )
+)
 
 _BARS_SHOWN = 8
 _NAME_WIDTH = 26

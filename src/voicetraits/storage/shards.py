@@ -10,7 +10,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -65,6 +65,27 @@ def write_array(path: Path, array: np.ndarray) -> None:
     np.save(content, array)
     with whole_file(path, by_several=True) as partial:
         partial.write_bytes(content.getbuffer())
+
+
+def read_header(file: BinaryIO, *, dtype: type[np.generic], of: str) -> tuple[int, ...]:
+    """Read the header of an array shard, up to its first value; the shape of the array.
+
+    Args:
+        file: At its start.
+        dtype: What the values have to be.
+        of: What lies one after the other, "clip" or "frame", for the error.
+
+    Raises:
+        ValueError: If it is no array, or of another kind or order.
+    """
+    try:
+        np.lib.format.read_magic(file)
+        shape, by_column, found = np.lib.format.read_array_header_1_0(file)
+    except ValueError as error:
+        raise ValueError(f"{file.name}: not an array shard: {error}") from error
+    if by_column or found != dtype:
+        raise ValueError(f"{file.name}: not {np.dtype(dtype)}, {of} after {of}")
+    return tuple(shape)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

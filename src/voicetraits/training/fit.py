@@ -83,9 +83,10 @@ def fit(
     for layer in model.layers:
         if isinstance(layer, MinMaxScaling):
             layer.set_weights(list(scaling))
+    steps = train.epochs * len(batches[TRAINING])
     model.compile(
         optimizer=keras.optimizers.Adam(
-            _rise_and_fall(train.learning_rate, train.epochs * len(batches[TRAINING]))
+            rise_and_fall(train.learning_rate, steps=steps, rise=steps // 10)
         ),
         loss="binary_crossentropy" if head.units == 1 else "categorical_crossentropy",
         weighted_metrics=["accuracy"],
@@ -120,8 +121,8 @@ def require_finite_weights(model: Any) -> None:
         raise NotFiniteError("weights are not finite; a smaller learning_rate may help")
 
 
-def _rise_and_fall(rate: float, steps: int) -> Any:
-    """A learning rate that rises over the first tenth of the steps, then falls to 0.
+def rise_and_fall(rate: float, *, steps: int, rise: int) -> Any:
+    """A learning rate that rises over the first steps, so many, then falls to 0.
 
     At a constant rate the validation loss leaps from epoch to epoch, and the best is luck; with
     full steps from the first, before batch normalisation has settled, now and then a network
@@ -130,7 +131,6 @@ def _rise_and_fall(rate: float, steps: int) -> Any:
     Source: Loshchilov and Hutter, SGDR, ICLR 2017 (the cosine); Goyal et al., arXiv 1706.02677
     (the rise).
     """
-    rise = steps // 10
     return keras.optimizers.schedules.CosineDecay(
         0.0, steps - rise, warmup_target=rate, warmup_steps=rise
     )

@@ -20,7 +20,12 @@ from voicetraits.training.batches import Batches
 from voicetraits.training.crop_batches import CropBatches
 from voicetraits.training.crops import SpreadCrops
 from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
-from voicetraits.training.fit import balanced_weights, require_finite_weights, targets
+from voicetraits.training.fit import (
+    balanced_weights,
+    require_finite_weights,
+    rise_and_fall,
+    targets,
+)
 
 
 def fit_frames(
@@ -123,9 +128,7 @@ def _optimizer(frames: Frames, *, steps: int) -> Any:
     Source: Loshchilov and Hutter, ICLR 2019.
     """
     rise = min(frames.warmup, steps // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - rise, warmup_target=frames.learning_rate, warmup_steps=rise
-    )
+    rate = rise_and_fall(frames.learning_rate, steps=steps, rise=rise)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=frames.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
