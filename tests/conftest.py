@@ -52,6 +52,16 @@ def model_of(task: Task, *, representation: str = "features", network: str = "or
     return Model(task, locale, locales, representation, network)
 
 
+def with_age(text: str) -> str:
+    """params.yaml with its example of a further task switched on, as a user does it."""
+    lines = text.splitlines(keepends=True)
+    start = next(number for number, line in enumerate(lines) if line.startswith("  # age:"))
+    end = lines.index("\n", start)
+    return "".join(
+        [*lines[:start], *(line.replace("# ", "", 1) for line in lines[start:end]), *lines[end:]]
+    )
+
+
 def tone(frequency: float, sample_rate: int, *, seconds: float = 1.0) -> np.ndarray:
     """A sine with a soft start and end, shape (samples,)."""
     time = np.arange(round(seconds * sample_rate)) / sample_rate

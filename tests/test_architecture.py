@@ -10,7 +10,7 @@ import networkx
 import numpy as np
 import pytest
 import yaml
-from conftest import GENDER, ROOT, language
+from conftest import GENDER, ROOT, language, with_age
 from test_house import FLOORS, arrows
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -95,8 +95,5 @@ def test_the_representation_of_the_page_gives_rows_and_frames():
 
 def test_the_task_of_the_page_is_the_one_of_params_yaml():
     page = yaml.safe_load(EXTEND.split("```yaml\n")[1].split("```")[0])
-    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("  # age:"))
-    end = lines.index("", start)
-    comment = "\n".join(line.replace("# ", "", 1) for line in lines[start:end])
-    assert yaml.safe_load(comment)["age"] == page["tasks"]["age"]
+    declared = yaml.safe_load(with_age((ROOT / "params.yaml").read_text(encoding="utf-8")))
+    assert declared["tasks"]["age"] == page["tasks"]["age"]

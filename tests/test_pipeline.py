@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, audio_file, folder_bytes, tone
+from conftest import ROOT, audio_file, folder_bytes, tone, with_age
 
 pytestmark = pytest.mark.slow
 
@@ -60,16 +60,6 @@ SMALL: dict[str, Any] = {
     "train": {"epochs": 2, "batch_size": 4, "warmup": 0},
 }
 CLIENT_ID = re.compile(r"[0-9a-f]{128}")
-
-
-def with_age(text: str) -> str:
-    """params.yaml with its example of a further task switched on, as a user does it."""
-    lines = text.splitlines(keepends=True)
-    start = next(number for number, line in enumerate(lines) if line.startswith("  # age:"))
-    end = lines.index("\n", start)
-    return "".join(
-        [*lines[:start], *(line.replace("# ", "", 1) for line in lines[start:end]), *lines[end:]]
-    )
 
 
 class Project:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,20 +85,17 @@ def history(live_folder, part: str, name: str) -> np.ndarray:
     return table[name].to_numpy()
 
 
+def trained_on(parts: dict[str, Part], live_folder: Path, **changes: Any) -> Any:
+    """The original network, trained on these parts."""
+    options = {"task": GENDER, "scaling": AS_IT_IS, "train": TRAIN, "seed": 5, **changes}
+    return fit("original", parts=parts, label="x", live_folder=live_folder, **options)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A gender CNN and dvclive's folder of its training."""
     live_folder = tmp_path_factory.mktemp("trained") / "live"
-    model = fit(
-        "original",
-        GENDER,
-        PARTS,
-        AS_IT_IS,
-        TRAIN,
-        seed=5,
-        label="es-features",
-        live_folder=live_folder,
-    )
+    model = trained_on(PARTS, live_folder)
     return model, live_folder
 
 
@@ -120,27 +118,9 @@ def test_the_network_learns_from_the_training_part_and_no_other(tmp_path):
     turned = replace(PARTS[TRAINING], labels=1 - PARTS[TRAINING].labels)
     clean = separable([0, 1] * 6, seed=4)
     parts = {TRAINING: turned, VALIDATION: turned, TEST: clean}
-    fit(
-        "original",
-        GENDER,
-        parts,
-        AS_IT_IS,
-        TRAIN,
-        seed=5,
-        label="x",
-        live_folder=tmp_path / "turned",
-    )
+    trained_on(parts, tmp_path / "turned")
     parts[VALIDATION] = clean
-    model = fit(
-        "original",
-        GENDER,
-        parts,
-        AS_IT_IS,
-        TRAIN,
-        seed=5,
-        label="x",
-        live_folder=tmp_path / "clean",
-    )
+    model = trained_on(parts, tmp_path / "clean")
     turned_accuracy = history(tmp_path / "turned", VALIDATION, "accuracy")
     clean_accuracy = history(tmp_path / "clean", VALIDATION, "accuracy")
     assert turned_accuracy[-1] > 0.9
@@ -361,9 +341,7 @@ def test_training_stops_early_and_keeps_the_best_weights_after_the_warmup(traine
 
 def test_training_twice_gives_the_same_bits(trained, tmp_path):
     model, live_folder = trained
-    again = fit(
-        "original", GENDER, PARTS, AS_IT_IS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live"
-    )
+    again = trained_on(PARTS, tmp_path / "live")
     assert folder_bytes(tmp_path / "live") == folder_bytes(live_folder)
     for found, expected in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -388,9 +366,7 @@ def test_clips_on_disk_train_the_same_network_to_the_bit(tmp_path):
     for number, parts in enumerate((in_memory, on_disk)):
         lives.append(tmp_path / f"live-{number}")
         scaling = fit_scaling(parts[TRAINING].arrays)
-        model = fit(
-            "original", GENDER, parts, scaling, train, seed=5, label="x", live_folder=lives[-1]
-        )
+        model = trained_on(parts, lives[-1], scaling=scaling, train=train)
         weights.append(model.get_weights())
         predictions.append(predict(model, parts[TEST].arrays, batch_size=4))
     for found, expected in zip(*weights, strict=True):
@@ -419,7 +395,7 @@ IN_A_PROCESS_OF_ITS_OWN = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, "tests")
-from test_training import AS_IT_IS, GENDER, PARTS, SHORT, TEST, fit, jax, np, predict, separable
+from test_training import PARTS, SHORT, TEST, jax, np, predict, separable, trained_on
 from voicetraits.networks.layers import HalvingPool
 from voicetraits.errors import InputError
 
@@ -434,16 +410,16 @@ def call(self, inputs):
 HalvingPool.call = call
 
 out = Path(sys.argv[1])
-model = fit("original", GENDER, PARTS, AS_IT_IS, SHORT, seed=5, label="x", live_folder=out / "live")
+model = trained_on(PARTS, out / "live", train=SHORT)
 model.save_weights(out / "model.weights.h5")
 np.save(out / "predicted.npy", predict(model, PARTS[TEST].arrays, batch_size=4))
 try:
     six = SHORT.model_copy(update={"batch_size": 6})
-    fit("original", GENDER, PARTS, AS_IT_IS, six, seed=5, label="x", live_folder=out / "refused")
+    trained_on(PARTS, out / "refused", train=six)
 except InputError as error:
     refused = str(error)
 few = {name: separable([0, 1, 0], seed=1) for name in PARTS}
-fit("original", GENDER, few, AS_IT_IS, SHORT, seed=5, label="x", live_folder=out / "few")
+trained_on(few, out / "few", train=SHORT)
 variables = [variable.value for variable in model.weights + model.optimizer.variables]
 print(json.dumps({
     "devices": jax.device_count(),
@@ -482,9 +458,7 @@ def test_four_devices_share_every_batch_and_train_what_one_trains(tmp_path):
     assert not (tmp_path / "refused").exists()
 
     assert jax.device_count() == 1
-    one = fit(
-        "original", GENDER, PARTS, AS_IT_IS, SHORT, seed=5, label="x", live_folder=tmp_path / "one"
-    )
+    one = trained_on(PARTS, tmp_path / "one", train=SHORT)
     for part in (TRAINING, VALIDATION):
         for name in ("loss", "accuracy"):
             of_four, of_one = (history(tmp_path / n, part, name) for n in ("live", "one"))
@@ -555,9 +529,7 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
 ):
     network = Recorder()
     monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
-    fit(
-        "original", GENDER, PARTS, AS_IT_IS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live"
-    )
+    trained_on(PARTS, tmp_path / "live")
     given = PARTS[TRAINING].arrays
     first, second = network.epochs
     for epoch in (first, second):
@@ -572,9 +544,7 @@ def test_training_clips_are_shuffled_every_epoch_and_all_validation_clips_watche
 def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, monkeypatch):
     network = Recorder()
     monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
-    fit(
-        "original", GENDER, PARTS, AS_IT_IS, TRAIN, seed=5, label="x", live_folder=tmp_path / "live"
-    )
+    trained_on(PARTS, tmp_path / "live")
     rate = keras.optimizers.schedules.deserialize(
         network.options["optimizer"].get_config()["learning_rate"]
     )
@@ -607,31 +577,13 @@ def test_training_stops_at_the_first_loss_that_is_no_number(tmp_path):
     parts = spoiled(TRAINING, np.inf)
     train = TRAIN.model_copy(update={"steps": 500})
     with pytest.raises(NotFiniteError, match=r"the training loss is nan.*train\.learning_rate"):
-        fit(
-            "original",
-            GENDER,
-            parts,
-            AS_IT_IS,
-            train,
-            seed=5,
-            label="x",
-            live_folder=tmp_path / "live",
-        )
+        trained_on(parts, tmp_path / "live", train=train)
     assert parts[TRAINING].arrays.asked < 20
 
 
 def test_a_validation_loss_that_is_no_number_ends_the_training(tmp_path):
     with pytest.raises(NotFiniteError, match="the validation loss is nan"):
-        fit(
-            "original",
-            GENDER,
-            spoiled(VALIDATION, np.inf),
-            AS_IT_IS,
-            TRAIN,
-            seed=5,
-            label="x",
-            live_folder=tmp_path / "live",
-        )
+        trained_on(spoiled(VALIDATION, np.inf), tmp_path / "live")
 
 
 def test_weights_that_are_no_numbers_are_no_result(tmp_path, monkeypatch):
@@ -639,31 +591,13 @@ def test_weights_that_are_no_numbers_are_no_result(tmp_path, monkeypatch):
     network.get_weights = lambda: [np.ones(3), np.array([1, np.nan])]
     monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
     with pytest.raises(NotFiniteError, match="weights are not finite"):
-        fit(
-            "original",
-            GENDER,
-            PARTS,
-            AS_IT_IS,
-            TRAIN,
-            seed=5,
-            label="x",
-            live_folder=tmp_path / "live",
-        )
+        trained_on(PARTS, tmp_path / "live")
 
 
 def test_four_languages_are_trained_and_predicted(tmp_path):
     parts = {name: separable([0, 1, 2, 3] * 4, seed=n) for n, name in enumerate(PARTS)}
     train = TRAIN.model_copy(update={"epochs": 12, "warmup": 20, "patience": 1})
-    model = fit(
-        "original",
-        LANGUAGE,
-        parts,
-        AS_IT_IS,
-        train,
-        seed=1,
-        label="features",
-        live_folder=tmp_path / "live",
-    )
+    model = trained_on(parts, tmp_path / "live", task=LANGUAGE, train=train, seed=1)
     # A warm-up that is never over: all epochs are run, and the last weights stay.
     assert len(history(tmp_path / "live", TRAINING, "loss")) == 12
     found = predict(model, parts[TEST].arrays, batch_size=4)
