@@ -1,4 +1,4 @@
-"""Convert the selected clips of one locale to fixed-length WAV."""
+"""Convert the selected clips of one locale to mono WAV of one sample rate."""
 
 import shutil
 from pathlib import Path

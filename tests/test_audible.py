@@ -277,3 +277,53 @@ def test_what_ffmpeg_reads_is_heard_as_well(tmp_path, channels):
     sound = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=SECONDS)
     assert sound.note == CUT_LATER + (f", {ONE_CHANNEL}" if channels == 2 else "")
     assert onset(sound) == pytest.approx(0.1, abs=0.06)
+
+
+def both(channels: np.ndarray, rate: int) -> tuple[Sound, Sound]:
+    """What the first part is alone, and with what follows it kept."""
+    data = audio_file(channels, rate, subtype="FLOAT")
+    alone, kept = (
+        decode(data, name="a", sample_rate=RATE, seconds=SECONDS, longest=longest)
+        for longest in (None, 9)
+    )
+    return alone, kept
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100])
+@pytest.mark.parametrize(
+    ("first", "rest", "note"),
+    [
+        ([1, -1], [1, 1], ONE_CHANNEL),
+        ([1, 1], [1, -1], ""),
+        ([1, 0], [1, -1], ""),
+        ([1, 1], [0, 0], ""),
+        ([1, 1], [50, 50], ""),
+        ([1, 1], [np.nan, np.nan], ""),
+        ([1, 1], [np.inf, 1], ""),
+        ([0, 0], [1, -1], f"{CUT_LATER}, {ONE_CHANNEL}"),
+    ],
+)
+def test_what_is_kept_beyond_the_first_part_decides_nothing_about_it(first, rest, note, rate):
+    begin, end = speech(4, rate=rate), speech(8, rate=rate, seed=1)
+    with np.errstate(invalid="ignore"):
+        channels = np.concatenate([np.outer(begin, first), np.outer(end, rest)])
+    alone, kept = both(channels, rate)
+    assert alone.note == kept.note == note
+    # The resampler looks a little ahead: the last tenth of a second is not compared.
+    count = int(SECONDS * RATE)
+    np.testing.assert_allclose(kept.signal[:count], alone.signal[:count], atol=1e-6)
+
+
+@pytest.mark.parametrize("later", [6.0, 8.5])
+def test_a_sample_that_is_no_number_ends_the_clip(later):
+    signal = speech(12)[:, None]
+    signal[int(later * RATE)] = np.nan
+    _, kept = both(signal, RATE)
+    assert len(kept.signal) == int(later * RATE)
+    np.testing.assert_array_equal(kept.signal, signal[: len(kept.signal), 0].astype(np.float32))
+
+
+def test_silence_followed_by_a_constant_level_is_silence():
+    channels = np.concatenate([np.zeros((4 * RATE, 2)), np.full((5 * RATE, 2), 0.2)])
+    with pytest.raises(AudioError, match="silence"):
+        both(channels, RATE)

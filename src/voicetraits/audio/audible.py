@@ -43,7 +43,7 @@ class Recording(Protocol):
         """Go to a sample."""
 
 
-def mix(channels: np.ndarray, rate: int) -> tuple[np.ndarray, bool]:
+def mix(channels: np.ndarray, rate: int, *, deciding: int) -> tuple[np.ndarray, bool]:
     """Bring several channels to one: their mean, or the loudest where they cancel in the mean.
 
     They do where most of their power lies in stretches of which the mean leaves next to nothing.
@@ -52,6 +52,7 @@ def mix(channels: np.ndarray, rate: int) -> tuple[np.ndarray, bool]:
     Args:
         channels: Finite, shape (samples, channels), float32.
         rate: In Hz.
+        deciding: Look at no more than so many samples from the start on.
 
     Returns:
         Shape (samples,), float32, and whether it is the loudest channel.
@@ -61,9 +62,9 @@ def mix(channels: np.ndarray, rate: int) -> tuple[np.ndarray, bool]:
         # The mean over one channel is that channel, and would take as long as its decoding does.
         return channels[:, 0], False
     mean = channels.mean(axis=1, dtype=np.float32)
-    power = levels(channels, rate) ** 2
+    power = levels(channels[:deciding], rate) ** 2
     together = power.sum(axis=1)
-    left = levels(mean[:, None], rate)[:, 0] ** 2 * count**2
+    left = levels(mean[:deciding, None], rate)[:, 0] ** 2 * count**2
     lost = together[left < _CANCELLED * together].sum()
     if lost > together.sum() / 2:
         return channels[:, power.sum(axis=0).argmax()], True

@@ -1,8 +1,7 @@
 """Any audio file in, its sound at one sample rate in mono out.
 
-libsndfile (soundfile) decodes and soxr resamples, because both are fast and exact. pydub, through
-ffmpeg, decodes what libsndfile cannot read. Of several channels the mean is taken, and of a long
-file the start, unless nothing would be heard of them (`audible`).
+libsndfile decodes and soxr resamples, both fast and exact; ffmpeg decodes the rest. Of several
+channels the mean is taken, of a long file the start, if they are heard in them (`audible`).
 """
 
 from __future__ import annotations
@@ -87,11 +86,12 @@ def decode(
         sample_rate: Wanted rate in Hz.
         seconds: What is decoded begins at the start, or, where these first seconds hold nearly
             nothing that is heard, shortly before the sound.
-        longest: Decode no more seconds than this, `seconds` or more; by default, `seconds`.
+        longest: Decode no more seconds than this, `seconds` or more; by default, `seconds`. What
+            follows the first `seconds` changes nothing in them, nor whether the file is refused.
 
     Raises:
         AudioError: If the file is empty, is not audio, or holds no samples, silence alone, or NaN
-            in what is decoded.
+            in the first `seconds` of what is decoded. A NaN after them ends the clip.
     """
     if not data:
         raise AudioError("empty file")
@@ -117,22 +117,22 @@ def _decode(data: bytes, name: str, sample_rate: int, seconds: float, longest: f
     except soundfile.LibsndfileError as error:
         by = "ffmpeg"
         channels, rate, frames = _decode_ffmpeg(data, name, wanted, reason=_why(error))
-    _check(channels)
     notes = []
     # Where decoding came to the end, the samples tell; elsewhere, the header.
     at_end = len(channels) < wanted * rate - 1
     duration = (len(channels) if at_end else frames) / rate
-    start = channels if math.isinf(first) else channels[: int(first * rate)]
-    if len(start) >= first * rate - 1 and not plainly_sounds(start, rate):
+    deciding = len(channels) if math.isinf(first) else int(first * rate)
+    channels = _numbers(channels, deciding)
+    if len(channels) >= first * rate - 1 and not plainly_sounds(channels[:deciding], rate):
         later = _decode_later(data, name, first, wanted, by=by)
         if later is not None:
-            channels = later
-            _check(channels)
+            channels = _numbers(later, deciding)
             notes.append(CUT_LATER)
-    mono, one_channel = mix(channels, rate)
+    mono, one_channel = mix(channels, rate, deciding=deciding)
     if one_channel:
         notes.append(ONE_CHANNEL)
-    if float(mono.max()) - float(mono.min()) < 2**-15:  # the smallest step of 16-bit WAV
+    start = mono[:deciding]
+    if float(start.max()) - float(start.min()) < 2**-15:  # the smallest step of 16-bit WAV
         raise AudioError("silence alone")
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="HQ")
@@ -141,12 +141,17 @@ def _decode(data: bytes, name: str, sample_rate: int, seconds: float, longest: f
     return Sound(mono, duration if duration <= _LONGEST else math.nan, ", ".join(notes))
 
 
-def _check(channels: np.ndarray) -> None:
+def _numbers(channels: np.ndarray, deciding: int) -> np.ndarray:
+    """The samples up to the first that is not a number, which must lie behind the first part."""
     if not len(channels):
         raise AudioError("no samples")
+    end = len(channels)
     # Written so that NaN fails, too; larger numbers become infinite on the way.
     if not (float(channels.min()) > -_LOUDEST and float(channels.max()) < _LOUDEST):
-        raise AudioError("samples that are not numbers")
+        end = int((np.abs(channels) < _LOUDEST).all(axis=1).argmin())
+        if end < deciding:
+            raise AudioError("samples that are not numbers")
+    return channels[:end]
 
 
 def _why(error: soundfile.LibsndfileError) -> str:
