@@ -87,7 +87,7 @@ requirements-bench: .venv/ready ## pin the environment of `make bench` anew
 
 # Writes requirements.txt anew from pyproject.toml; needs `uv` on the path.
 requirements: ## pin the environment anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11.4 \
+	uv pip compile pyproject.toml --extra dev --extra speech --universal --python-version 3.11.4 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	    --output-file requirements.txt
 

@@ -77,7 +77,8 @@ make_environment() {
     fi
     rm -f .venv/ready
     keep_fetching_settings
-    pip install --quiet --require-hashes -r requirements.txt
+    # Everything is named there, and silero-vad asks for torch, which we do not need.
+    pip install --quiet --no-deps --require-hashes -r requirements.txt
     pip install --quiet --no-build-isolation --no-deps --editable .
     # So that what a command of the environment starts is of the environment, though nobody has
     # activated it: `.venv/bin/dvc repro` calls `python`. So that DVC, which asks for the name of the
