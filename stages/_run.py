@@ -25,7 +25,10 @@ def run(main: Callable[..., None]) -> None:
     try:
         signature.bind(*sys.argv[1:])
     except TypeError:
-        names = " ".join(name.upper() for name in signature.parameters)
+        names = " ".join(
+            name.upper() if each.default is each.empty else f"[{name.upper()}]"
+            for name, each in signature.parameters.items()
+        )
         sys.exit(f"usage: python -m stages.{Path(sys.argv[0]).stem} {names}")
     try:
         main(*sys.argv[1:])

@@ -10,8 +10,18 @@ from voicetraits.features.windows import windows
 from voicetraits.params import Params, load_params
 from voicetraits.sample.texts import require_sentences
 from voicetraits.storage.links import check_folders, date_anew
+from voicetraits.storage.places import BESIDE
 
-_FOLDERS = ("data", "data/sample", "data/clips", "data/wav", "data/splits", "models", "metrics")
+_FOLDERS = (
+    "data",
+    "data/sample",
+    "data/clips",
+    "data/wav",
+    "data/splits",
+    "models",
+    "metrics",
+    "data/beside",
+)
 
 
 def main() -> None:
@@ -22,7 +32,9 @@ def main() -> None:
     check_params(params)
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
-    Path("data").mkdir(exist_ok=True)
+    BESIDE.mkdir(parents=True, exist_ok=True)
+    names = [corpus.name for corpus in params.beside]
+    (BESIDE / "corpora.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")
     Path("data/params-are-valid").write_text("params.yaml was read without errors\n", "utf-8")
 
 

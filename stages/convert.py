@@ -1,23 +1,24 @@
 """Convert the selected clips of one locale to mono WAV of one sample rate."""
 
 import shutil
-from pathlib import Path
 
 from stages._run import run
 from voicetraits.audio.convert import convert, why_useless
 from voicetraits.corpus.clips import read_clips
+from voicetraits.corpus.declared import declared_corpus
 from voicetraits.corpus.layout import CorpusError
 from voicetraits.corpus.open import open_corpus
 from voicetraits.params import load_params
+from voicetraits.storage.places import clip_table, shards
 
 
-def main(locale: str) -> None:
-    """Read data/clips/<locale>.parquet and the corpus; write data/wav/<locale>/."""
+def main(locale: str, name: str = "") -> None:
+    """Read a clip table and its corpus; write WAV shards."""
     params = load_params()
-    table = read_clips(Path("data/clips", f"{locale}.parquet"))
+    table = read_clips(clip_table(locale, name))
     wanted = set(table.loc[table["excluded"] == "", "clip"])
-    corpus = open_corpus(params.corpus.path, locale)
-    out = Path("data/wav", locale)
+    corpus = open_corpus(declared_corpus(params, name).path, locale)
+    out = shards("wav", locale, name)
     clips, unread = corpus.clips(wanted), corpus.unread
     index, excluded = convert(table, clips, params.clip, locale=locale, out=out, unread=unread)
     if reason := why_useless(index, excluded, stray=corpus.stray):

@@ -1,21 +1,20 @@
 """Extract one representation of the converted clips of one locale."""
 
-from pathlib import Path
-
 from stages._run import run
 from voicetraits.features.extract import extract
 from voicetraits.params import load_params
+from voicetraits.storage.places import shards
 
 
-def main(locale: str, representation: str) -> None:
-    """Read data/wav/<locale>/; write data/<representation>/<locale>/."""
+def main(locale: str, representation: str, name: str = "") -> None:
+    """Read WAV shards, of the corpus that is tested on or of one beside it; write array shards."""
     params = load_params()
     clips = extract(
-        Path("data/wav", locale),
+        shards("wav", locale, name),
         representation,
         clip=params.clip,
         analysis=params.extract,
-        out=Path("data", representation, locale),
+        out=shards(representation, locale, name),
     )
     print(f"{locale}: {representation} of {clips:,} clips")
 

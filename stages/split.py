@@ -6,9 +6,10 @@ import pandas as pd
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits.dataset.split import split_clips
-from voicetraits.models import declared_locales, declared_task
+from voicetraits.dataset.folds import split_clips
+from voicetraits.models import declared_homes, declared_locales, declared_task
 from voicetraits.params import load_params
+from voicetraits.storage.places import shards
 from voicetraits.storage.shards import INDEX, write_table
 
 
@@ -19,9 +20,13 @@ def main(task_name: str, locale: str) -> None:
     """
     params = load_params()
     task = declared_task(params, task_name)
-    folders = [Path("data/wav", name) for name in declared_locales(params, locale)]
-    fetch_missing(folders)
-    index = pd.concat(pd.read_parquet(folder / INDEX) for folder in folders)
+    homes = declared_homes(params, declared_locales(params, locale))
+    folders = {each: shards("wav", *each) for each in homes}
+    fetch_missing(folders.values())
+    index = pd.concat(
+        pd.read_parquet(folder / INDEX).assign(corpus=corpus)
+        for (_, corpus), folder in folders.items()
+    )
     clips, said = split_clips(index, task, params)
     name = f"{task_name}-{locale}"
     write_table(Path("data/splits", f"{name}.parquet"), clips)

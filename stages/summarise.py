@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits.models import declared_models
+from voicetraits.models import declared_models, judged_models
 from voicetraits.params import load_params
 from voicetraits.report.summary import draw_undersampling, write_corpus, write_results
 
@@ -18,11 +18,13 @@ def main() -> None:
         [Path("data/clips", f"{locale}.parquet") for locale in params.locales]
         + [Path("data/wav", locale) for locale in params.locales]
         + [Path("data/splits", f"{model.split}.parquet") for model in models]
-        + [Path("models", model.name) for model in models]
+        + [Path("models", model.folder) for model in models]
     )
     corpus = write_corpus(params.locales)
-    headline = write_results(models, corpus, seed=params.seed)
-    draw_undersampling(models, undersample=params.protocol.undersample)
+    headline = write_results(judged_models(params), corpus, seed=params.seed)
+    # From clips of any length, classes are drawn equally often, and none is left out.
+    sampled = [model for model in models if model.network in params.networks]
+    draw_undersampling(sampled, undersample=params.protocol.undersample)
     print(json.dumps(headline, indent=2))
 
 

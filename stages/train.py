@@ -6,8 +6,9 @@ import pandas as pd
 
 from stages._inputs import fetch_missing
 from stages._run import run
-from voicetraits.models import declared_model
+from voicetraits.models import declared_homes, declared_model
 from voicetraits.params import load_params
+from voicetraits.storage.places import home, shards
 from voicetraits.training.run import train_model
 
 
@@ -18,10 +19,12 @@ def main(task: str, locale: str, representation: str, network: str) -> None:
     """
     params = load_params()
     model = declared_model(params, task, locale, representation, network)
-    folders = {name: Path("data", representation, name) for name in model.locales}
+    folders = {
+        home(*each): shards(representation, *each) for each in declared_homes(params, model.locales)
+    }
     fetch_missing(folders.values())
     clips = pd.read_parquet(Path("data/splits", f"{model.split}.parquet"))
-    print(train_model(model, clips, folders, params, out=Path("models", model.name)))
+    print(train_model(model, clips, folders, params, out=Path("models", model.folder)))
 
 
 if __name__ == "__main__":

@@ -148,19 +148,26 @@ def split_and_arrays(
         folders[locale].mkdir(parents=True, exist_ok=True)
         write_array(folders[locale] / shard_name(shard, "npy"), arrays)
     by, seed = params.protocol.split_by, params.seed
-    return assign_parts(task.labelled(index), task, params.split, by=by, seed=seed), folders
+    return one_split(
+        assign_parts(task.labelled(index), task, params.split, by=by, seed=seed)
+    ), folders
+
+
+def one_split(clips: pd.DataFrame) -> pd.DataFrame:
+    """Assigned clips as a split table of the one corpus, without further splits."""
+    return clips.assign(corpus="", source="", left_out="", repeat=1)
 
 
 class LoudestRow:
     """In place of a network: the louder of the first rows, the likelier that class."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, *classes: int) -> None:
         self.classes = classes
 
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Class probabilities of clips, (clips, 68, frames)."""
-        loudness = np.clip(inputs[:, : self.classes].mean(axis=2), 0.01, None)
-        return loudness / loudness.sum(axis=1, keepdims=True)
+    def predict(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Class probabilities of clips, (clips, 68, frames), for every head."""
+        found = [np.clip(inputs[:, :n].mean(axis=2), 0.01, None) for n in self.classes]
+        return [loudness / loudness.sum(axis=1, keepdims=True) for loudness in found]
 
     def save_weights(self, path: Path) -> None:
         """Write something where the weights would be."""
@@ -192,10 +199,11 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
             for name, value in (("loss", loss), ("accuracy", 1 - loss)):
                 rows = [f"{epoch}\t{value / (1 + epoch)}\n" for epoch in range(3)]
                 (folder / f"{name}.tsv").write_text("".join([f"step\t{name}\n", *rows]))
-        return LoudestRow(len(task.classes))
+        return LoudestRow(*(head.classes for head in task.heads))
 
     training.fit = fit  # type: ignore[attr-defined]
-    training.predict = lambda model, inputs, *, batch_size: model.predict(inputs[:])  # type: ignore[attr-defined]
+    training.predict_heads = lambda model, inputs, **_: model.predict(inputs[:])  # type: ignore[attr-defined]
+    training.predict = lambda model, inputs, **_: model.predict(inputs[:])[0]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "voicetraits.training.fit", training)
     on_crops = ModuleType("voicetraits.training.fit_frames")
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from voicetraits.errors import InputError
-from voicetraits.models import declared_models
+from voicetraits.models import judged_models
 from voicetraits.params import load_params
-from voicetraits.report.results import read_results, results_table
+from voicetraits.report.markdown import results_table
+from voicetraits.report.results import read_results
 
 ROOT = Path(__file__).parents[1]
-MODELS = declared_models(load_params(ROOT / "params.yaml"))
+MODELS = judged_models(load_params(ROOT / "params.yaml"))
 FR = "gender-fr-features-original"
 
 
 def records(model, *, note="", collapsed=0):
     """Records of a model: a network at 0.9 and both baselines at 0.5."""
-    place = {**model.columns, "class": "", "note": ""}
+    place = {**model.columns, "left_out": "", "class": "", "note": "", "spread": None}
     score = {"low": 0.81, "high": 0.97, "chance": 0.5, "note": note}
     found = [
         {**place, **score, "estimator": name, "metric": "balanced_accuracy", "value": value}
@@ -58,7 +59,8 @@ def test_every_model_has_a_row_with_its_figures():
 @pytest.mark.parametrize("status", ["skipped", "failed"])
 def test_a_model_without_figures_says_why(status):
     (model,) = [model for model in MODELS if model.name == FR]
-    record = {**model.columns, "estimator": "network", "metric": status, "class": "", "value": 1}
+    record = {**model.columns, "left_out": "", "estimator": "network", "metric": status}
+    record |= {"class": "", "value": 1}
     found = results_table([{**record, "note": "the loss is nan"}], [model])
     assert f"| gender | fr | features | original | {status}: the loss is nan |  |  |  |" in found
 
@@ -106,6 +108,6 @@ def test_the_readme_shows_the_committed_results(tmp_path):
         tar.extractall(tmp_path, filter="data")
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     shown = readme.split("<!-- results -->")[1].split("<!-- /results -->")[0].strip()
-    models = declared_models(load_params(tmp_path / "params.yaml"))
+    models = judged_models(load_params(tmp_path / "params.yaml"))
     results = json.loads((tmp_path / "metrics" / "results.json").read_text(encoding="utf-8"))
     assert shown == results_table(results, models)

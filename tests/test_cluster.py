@@ -130,6 +130,7 @@ def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypa
             "gender": "male",
             "age": "",
             "accent": "",
+            "source": "",
             "part": "",
             "duration": 0.5,
             "excluded": "",

@@ -62,6 +62,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
             "gender": [("male", "female", "")[number % 3] for number in range(len(kinds))],
             "age": ["teens" if number % 2 else "" for number in range(len(kinds))],
             "accent": "",
+            "source": "",
             "duration": np.nan,
             "part": ["training" if number % 2 else "" for number in range(len(kinds))],
             "excluded": ["over the cap" if kind == "excluded" else "" for kind in kinds],
@@ -76,7 +77,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
 
 
 COLUMNS = [
-    *("clip", "locale", "speaker", "gender", "age", "accent", "part"),
+    *("clip", "locale", "speaker", "gender", "age", "accent", "source", "part"),
     *("duration", "checksum", "note", "shard", "row"),
 ]
 KINDS = ["good", "missing", "excluded", *BROKEN]
@@ -307,7 +308,7 @@ def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys)
     for name, data in [*files, ("clip_1.mp3", good(1)), ("not_listed.mp3", good(7))]:
         (clips / name).write_bytes(data)
     (clips / "clip_3.mp3").symlink_to(tmp_path / "params.yaml")
-    table = table.assign(age="", accent="")[CLIP_COLUMNS.names]
+    table = table.assign(age="", accent="", source="")[CLIP_COLUMNS.names]
     write_clips(table.astype({"duration": "float32"}), tmp_path / "data/clips/es.parquet")
     monkeypatch.chdir(tmp_path)
 

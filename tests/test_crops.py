@@ -135,21 +135,41 @@ def test_draws_are_the_same_again_for_a_seed():
     assert one == again != other
 
 
+def one_head(inputs, targets, *, alpha, seed=1, weights=None):
+    """Inputs and targets of a network with one head, mixed."""
+    labels = [(targets, np.ones(len(targets), targets.dtype) if weights is None else weights)]
+    mixed, (found,), (weights,) = mix(inputs, labels, alpha=alpha, rng=np.random.default_rng(seed))
+    return mixed, found, weights
+
+
 def test_mixup_mixes_clips_and_targets_in_the_same_proportion():
     targets = np.eye(6, dtype=np.float32)
     inputs = np.repeat(targets[:, :, None], 4, axis=2)
-    mixed, found = mix(inputs, targets, alpha=0.3, rng=np.random.default_rng(1))
+    mixed, found, weights = one_head(inputs, targets, alpha=0.3)
     assert mixed.dtype == found.dtype == np.float32
     np.testing.assert_array_equal(mixed, np.repeat(found[:, :, None], 4, axis=2))
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(weights, 1)
     own = np.diag(found)
     assert np.all(own >= 0.5) and own.min() < 0.99
     assert np.all((found > 0).sum(axis=1) <= 2)
-    again, _ = mix(inputs, targets, alpha=0.3, rng=np.random.default_rng(1))
+    again, _, _ = one_head(inputs, targets, alpha=0.3)
     np.testing.assert_array_equal(again, mixed)
+
+
+def test_of_two_clips_the_one_without_a_label_has_no_say_in_the_target():
+    targets = np.eye(6, dtype=np.float32)
+    inputs = np.repeat(targets[:, :, None], 4, axis=2)
+    known = np.array([1, 1, 1, 0, 0, 0], np.float32)
+    mixed, found, weights = one_head(inputs, targets, alpha=0.3, weights=known)
+    shares = mixed[:, :, 0]
+    np.testing.assert_allclose(weights, shares[:, :3].sum(axis=1), atol=1e-6)
+    assert 0 <= weights.min() < weights.max() <= 1
+    np.testing.assert_allclose(found[:, 3:], 0)
+    np.testing.assert_allclose(found.sum(axis=1), weights > 0, atol=1e-6)
 
 
 def test_mixup_with_alpha_0_is_off():
     inputs, targets = np.ones((2, 3, 4)), np.ones((2, 1))
-    mixed, found = mix(inputs, targets, alpha=0, rng=np.random.default_rng(0))
+    mixed, found, _ = one_head(inputs, targets, alpha=0)
     assert mixed is inputs and found is targets

@@ -18,7 +18,7 @@ from voicetraits.params import Protocol, Split
 
 LOCALES = ("de", "en", "es")
 LANGUAGE = language(list(LOCALES))
-SPLIT = Split(test=0.3, validation=0.2, min_speakers=4)
+SPLIT = Split(test=0.3, validation=0.2, min_speakers=4, left_out=[])
 HONEST = Protocol(split_by="speaker", undersample="training", scale="training")
 
 

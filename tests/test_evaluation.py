@@ -8,6 +8,7 @@ from conftest import GENDER, language
 from sklearn import metrics
 
 from voicetraits.evaluation.intervals import (
+    Judged,
     balanced_accuracy_interval,
     speakers_by_class,
     too_few_speakers,
@@ -108,13 +109,19 @@ def test_fewer_than_ten_speakers_of_a_class_are_too_few():
     assert too_few_speakers(counts, LANGUAGE) == "4 speakers of es: too few"
 
 
+def interval(*clips, task=GENDER, seed=0, **options):
+    """The interval of one repeat, over all classes."""
+    classes = range(len(task.classes))
+    return balanced_accuracy_interval([Judged(*clips)], classes, seed=seed, **options)
+
+
 @TASKS
 def test_the_interval_holds_the_value_itself(task):
     for seed in range(5):
         labels, probabilities = random_case(task, seed=seed)
         predicted = probabilities.argmax(axis=1)
         speakers = np.arange(len(labels)) // 4
-        low, high = balanced_accuracy_interval(labels, predicted, speakers, task, seed=0)
+        low, high = interval(labels, predicted, speakers, task=task)
         assert 0 <= low < metrics.balanced_accuracy_score(labels, predicted) < high <= 1
 
 
@@ -122,7 +129,7 @@ def test_the_interval_narrows_with_more_speakers():
     rng = np.random.default_rng(0)
     widths = []
     for speakers in (10, 40, 160):
-        low, high = balanced_accuracy_interval(*draw_clips(rng, speakers=speakers), GENDER, seed=0)
+        low, high = interval(*draw_clips(rng, speakers=speakers))
         widths.append(high - low)
     assert widths[0] > 1.5 * widths[1] > 2 * widths[2]
 
@@ -131,9 +138,9 @@ def test_the_interval_does_not_narrow_with_more_clips_of_the_same_speakers():
     rng = np.random.default_rng(0)
     clips = draw_clips(rng, speakers=12)
     tenfold = tuple(np.repeat(column, 10) for column in clips)
-    once = balanced_accuracy_interval(*clips, GENDER, seed=0)
-    assert balanced_accuracy_interval(*tenfold, GENDER, seed=0) == once
-    by_clip = balanced_accuracy_interval(*clips[:2], np.arange(len(clips[0])), GENDER, seed=0)
+    once = interval(*clips)
+    assert interval(*tenfold) == once
+    by_clip = interval(*clips[:2], np.arange(len(clips[0])))
     assert by_clip[1] - by_clip[0] < once[1] - once[0]
 
 
@@ -149,7 +156,7 @@ def test_the_interval_is_that_of_speakers_drawn_one_by_one():
                 drawn.append(np.flatnonzero(speakers == name))
         rows = np.concatenate(drawn)
         values.append(metrics.balanced_accuracy_score(labels[rows], predicted[rows]))
-    found = balanced_accuracy_interval(labels, predicted, speakers, GENDER, seed=0)
+    found = interval(labels, predicted, speakers)
     assert found == pytest.approx(np.percentile(values, [2.5, 97.5]), abs=0.02)
 
 
@@ -158,18 +165,37 @@ def test_the_interval_covers_the_truth_about_nineteen_times_in_twenty():
     covered = 0
     for _ in range(200):
         case = draw_clips(rng, speakers=60)
-        low, high = balanced_accuracy_interval(*case, GENDER, seed=0, draws=400)
+        low, high = interval(*case, draws=400)
         covered += low <= 0.7 <= high
     assert 175 <= covered <= 199
 
 
+def test_more_repeats_on_the_same_speakers_narrow_nothing():
+    clips = Judged(*draw_clips(np.random.default_rng(0), speakers=20))
+    once = balanced_accuracy_interval([clips], (0, 1), seed=0)
+    assert balanced_accuracy_interval([clips] * 5, (0, 1), seed=0) == once
+
+
+def test_repeats_on_other_speakers_narrow_the_interval():
+    rng = np.random.default_rng(0)
+    repeats = []
+    for number in range(4):
+        labels, predicted, speakers = draw_clips(rng, speakers=20)
+        others = np.array([f"{number}/{speaker}" for speaker in speakers])
+        repeats.append(Judged(labels, predicted, others))
+    one, four = (
+        np.diff(balanced_accuracy_interval(some, (0, 1), seed=0)) for some in (repeats[:1], repeats)
+    )
+    assert four < 0.8 * one
+
+
 def test_the_interval_depends_on_the_seed_alone():
     case = draw_clips(np.random.default_rng(0), speakers=20)
-    found = [balanced_accuracy_interval(*case, GENDER, seed=seed) for seed in (1, 1, 2)]
+    found = [interval(*case, seed=seed) for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2]
     order = np.random.default_rng(5).permutation(len(case[0]))
     shuffled = tuple(column[order] for column in case)
-    assert balanced_accuracy_interval(*shuffled, GENDER, seed=1) == found[0]
+    assert interval(*shuffled, seed=1) == found[0]
 
 
 @TASKS

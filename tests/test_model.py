@@ -96,6 +96,10 @@ def test_every_test_clip_has_its_own_prediction_from_every_model(
     _, split, parts = run(task, speakers)
     found = pd.read_parquet(tmp_path / "model" / PREDICTIONS)
     test = split[split["part"] == TEST]
+    validation = found[found["part"] == VALIDATION]
+    assert validation["clip"].tolist() == parts[VALIDATION].clips["clip"].tolist()
+    assert validation["estimator"].unique().tolist() == ["network"]
+    found = found[found["part"] == TEST]
     assert found["estimator"].unique().tolist() == ["network", "linear", "majority"]
     classes = list(task.classes)
     for _, rows in found.groupby("estimator"):
@@ -104,7 +108,7 @@ def test_every_test_clip_has_its_own_prediction_from_every_model(
         assert rows["speaker"].tolist() == test["speaker"].tolist()
         np.testing.assert_allclose(rows[classes].sum(axis=1), 1, atol=1e-6)
     of_model = {model: rows[classes].to_numpy() for model, rows in found.groupby("estimator")}
-    expected = LoudestRow(len(classes)).predict(parts[TEST].arrays[:])
+    (expected,) = LoudestRow(len(classes)).predict(parts[TEST].arrays[:])
     np.testing.assert_allclose(of_model["network"], expected)
     right = of_model["linear"].argmax(axis=1) == [classes.index(n) for n in test["label"]]
     assert right.mean() > 0.8

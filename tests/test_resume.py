@@ -27,7 +27,7 @@ NAMES = [f"clip_{number:02}.wav" for number in range(14)]
 FILES = [(name, audio_file(tone(250 + 40 * n, 8000), 8000)) for n, name in enumerate(NAMES)]
 FILES[1] = (NAMES[1], b"no clip")
 TABLE = pd.DataFrame(
-    {"clip": NAMES, "speaker": "s", "gender": "male", "age": "", "accent": ""}
+    {"clip": NAMES, "speaker": "s", "gender": "male", "age": "", "accent": "", "source": ""}
 ).assign(part="", duration=0.5, excluded="")
 
 

@@ -15,7 +15,10 @@ from voicetraits.audio.convert import INDEX_COLUMNS
 from voicetraits.dataset.split import SharedClipsError
 from voicetraits.storage.shards import INDEX, write_table
 
-COLUMNS = ["clip", "locale", "speaker", "gender", "shard", "row", "label", "part"]
+COLUMNS = [
+    *("clip", "locale", "corpus", "source", "speaker", "gender"),
+    *("shard", "row", "label", "part", "left_out", "repeat"),
+]
 PARTS = ("training", "validation", "test")
 
 
@@ -35,7 +38,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
                 checksum = f"{locale}{name}"
                 row = 2 * number + clip
                 rows.append(
-                    (name, locale, speaker, gender, "", "", part, 1.0, checksum, "", 0, row)
+                    (name, locale, speaker, gender, "", "", "", part, 1.0, checksum, "", 0, row)
                 )
         index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
         write_table(Path("data/wav", locale, INDEX), index)

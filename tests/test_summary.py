@@ -14,14 +14,16 @@ from conftest import GENDER, ROOT, language, replace_training, split_and_arrays
 from matplotlib.text import Text
 from sklearn.metrics import balanced_accuracy_score
 
+from voicetraits.dataset.parts import TEST
 from voicetraits.errors import InputError
-from voicetraits.evaluation.intervals import balanced_accuracy_interval
+from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
 from voicetraits.models import declared_models
 from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SIDECAR
 from voicetraits.plots.results import results as results_picture
 from voicetraits.report import results, tables
 from voicetraits.report.predictions import (
     ESTIMATORS,
+    Found,
     Predictions,
     read_predictions,
     without_figures,
@@ -89,6 +91,11 @@ def records(project, models):
     }
 
 
+def first_repeat(found: dict[str, Found]) -> dict[str, Predictions]:
+    """Predictions of the network that is kept, and of the baselines beside it."""
+    return {name: repeats[0] for name, repeats in found[""].test.items()}
+
+
 def value(records: list[dict], estimator: str, metric: str, name: str = "") -> float:
     (found,) = [
         record["value"]
@@ -131,7 +138,7 @@ def test_the_records_are_those_of_the_predictions(project, models, records):
         model, found = models[name], records[name]
         table = pd.read_parquet(project / "models" / name / PREDICTIONS)
         for estimator in ESTIMATORS:
-            rows = table[table["estimator"] == estimator]
+            rows = table[(table["estimator"] == estimator) & (table["part"] == TEST)]
             predicted = rows[list(model.task.classes)].idxmax(axis=1)
             expected = balanced_accuracy_score(rows["label"], predicted)
             assert value(found, estimator, "balanced_accuracy") == pytest.approx(expected, abs=5e-5)
@@ -167,14 +174,16 @@ def test_dvc_sees_every_value_of_the_records_under_its_own_name(records):
 
 def test_the_interval_draws_speakers_and_not_clips(project, models):
     model = models[ES]
-    labels, _, speakers = read(project, model)[0]["linear"]
+    labels, _, speakers = read(project, model)[0][""].test["linear"][0]
     # As where the clips of a speaker stand and fall together.
     right = np.isin(speakers, np.unique(speakers)[::2])
     probabilities = np.where((labels == right)[:, None], [0.2, 0.8], [0.8, 0.2])
-    predictions = {"network": Predictions(labels, probabilities, speakers)}
+    predictions = {"": Found({"network": [Predictions(labels, probabilities, speakers)]}, [])}
     (found,) = [r for r in results.records(model, predictions, {}, seed=1) if r["low"] is not None]
     of_speakers, of_clips = (
-        balanced_accuracy_interval(labels, probabilities.argmax(axis=1), unit, model.task, seed=1)
+        balanced_accuracy_interval(
+            [Judged(labels, probabilities.argmax(axis=1), unit)], (0, 1), seed=1
+        )
         for unit in (speakers, np.arange(len(labels)))
     )
     assert (found["low"], found["high"]) == of_speakers
@@ -203,18 +212,27 @@ def test_a_failed_model_carries_its_reason_and_no_figure(models, copied):
 
 
 def drop_a_clip(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(index=table.index[0])
+    return table.drop(index=table.index[table["part"] == TEST][0])
+
+
+def repeat_a_clip(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([table, table[table["part"] == TEST].iloc[:1]])
 
 
 def swap_two_labels(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(label=table["label"].to_numpy()[::-1])
+    tested = table["part"] == TEST
+    table.loc[tested, "label"] = table.loc[tested, "label"].to_numpy()[::-1]
+    return table
 
 
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
         (drop_a_clip, "the clips of network are not those of the test part"),
-        (lambda table: pd.concat([table, table.iloc[:1]]), "not those of the test part"),
+        (
+            lambda table: pd.concat([table, table[table["part"] == TEST].iloc[:1]]),
+            "not those of the test part",
+        ),
         (swap_two_labels, "the clips of network are not those of the test part"),
         (lambda table: table[table["estimator"] != "linear"], "the clips of linear are not"),
         (lambda table: table.assign(male=np.nan), "no probability"),
@@ -274,9 +292,17 @@ def test_the_headline_counts_skipped_models_and_leaves_them_out_of_the_means(rec
 
 def test_the_headline_takes_the_mean_over_the_trained_models_and_counts_collapsed_ones(models):
     def record(name: str, metric: str, value: float) -> dict:
-        place = models[name].columns
+        place = {**models[name].columns, "left_out": ""}
         row = {"estimator": "network", "metric": metric, "class": "", "value": value}
-        return {**place, **row, "low": None, "high": None, "chance": 0.5, "note": ""}
+        return {
+            **place,
+            **row,
+            "spread": None,
+            "low": None,
+            "high": None,
+            "chance": 0.5,
+            "note": "",
+        }
 
     found = results.headline(
         [
@@ -353,7 +379,7 @@ def test_curves_of_unequal_length_are_an_error(models, copied):
 
 
 def test_the_roc_curves_are_those_of_the_figures(project, models, records):
-    rows = tables.roc_rows(models[ES], read(project, models[ES])[0])
+    rows = tables.roc_rows(models[ES], first_repeat(read(project, models[ES])[0]))
     assert list(dict.fromkeys(row["estimator"] for row in rows)) == ["network", "linear"]
     for estimator in ("network", "linear"):
         points = [(row["fpr"], row["tpr"]) for row in rows if row["estimator"] == estimator]
@@ -364,7 +390,7 @@ def test_the_roc_curves_are_those_of_the_figures(project, models, records):
 
 
 def test_the_confusion_matrix_is_that_of_the_network(project, models, records):
-    rows = tables.confusion_rows(models[ES], read(project, models[ES])[0])
+    rows = tables.confusion_rows(models[ES], first_repeat(read(project, models[ES])[0]))
     assert sum(row["clips"] for row in rows) == value(records[ES], "network", "clips")
     recalls = [row["share"] for row in rows if row["actual"] == row["predicted"]]
     expected = value(records[ES], "network", "balanced_accuracy")
@@ -400,8 +426,8 @@ def drawn() -> dict[str, dict]:
     [
         ("metrics/results.json", lambda m, _, found: results.records(m, found, {}, seed=1)),
         ("plots/history.json", lambda m, folder, _: tables.history_rows(m, folder)),
-        ("plots/roc.json", lambda m, _, found: tables.roc_rows(m, found)),
-        ("plots/confusion.json", lambda m, _, found: tables.confusion_rows(m, found)),
+        ("plots/roc.json", lambda m, _, found: tables.roc_rows(m, first_repeat(found))),
+        ("plots/confusion.json", lambda m, _, found: tables.confusion_rows(m, first_repeat(found))),
     ],
 )
 def test_the_rows_have_every_field_that_their_plot_reads(project, models, path, rows_of):

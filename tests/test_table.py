@@ -66,6 +66,7 @@ class TestReadValidated:
                 "gender": "female",
                 "age": "fourties",
                 "accent": "Rioplatense",
+                "source": "",
                 "part": "",
                 "excluded": "",
             }

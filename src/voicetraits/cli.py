@@ -10,10 +10,11 @@ from pathlib import Path
 
 from voicetraits.download import download, next_command, parse_wanted
 from voicetraits.errors import InputError
-from voicetraits.models import declared_models
+from voicetraits.models import judged_models
 from voicetraits.output import printable_output, quiet_without_reader
 from voicetraits.params import load_params
-from voicetraits.report.results import read_results, results_table
+from voicetraits.report.markdown import results_table
+from voicetraits.report.results import read_results
 
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from voicetraits.cli import main; main()"
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             results = read_results(Path("metrics/results.json"))
             with quiet_without_reader():
-                print(results_table(results, declared_models(load_params())))
+                print(results_table(results, judged_models(load_params())))
     except InputError as error:
         sys.exit(f"error: {error}")
 

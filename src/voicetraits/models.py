@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from voicetraits.params import ALL, LOCALES, Params
+from voicetraits.params import ALL, JOINED, LOCALES, Params
 from voicetraits.tasks import Task
 
 
@@ -21,6 +21,7 @@ class Model:
         locales: The same as a list.
         representation: What it sees: a name in REPRESENTATIONS.
         network: What it is: a name in NETWORKS.
+        within: Name of the joined task, where this is one of the tasks that are learned together.
     """
 
     task: Task
@@ -28,16 +29,22 @@ class Model:
     locales: tuple[str, ...]
     representation: str
     network: str
+    within: str = ""
 
     @property
     def name(self) -> str:
-        """Name of its folder in models/, e.g. gender-es-features-original."""
+        """What results name it by, e.g. gender-es-features-original."""
+        return f"{self.folder}-{self.task.name}" if self.within else self.folder
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder in models/, which tasks learned together share."""
         return f"{self.split}-{self.representation}-{self.network}"
 
     @property
     def split(self) -> str:
         """Name of its split table, which models of the same task and locales share."""
-        return f"{self.task.name}-{self.locale}"
+        return f"{self.within or self.task.name}-{self.locale}"
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -47,12 +54,21 @@ class Model:
             "task": self.task.name,
             "locale": self.locale,
             "representation": self.representation,
-            "network": self.network,
+            "network": f"{self.network}, joined" if self.within else self.network,
         }
+
+    @property
+    def judged(self) -> list[Model]:
+        """The same model, once for every task that it learns."""
+        within = self.task.name if self.task.joined else ""
+        return [replace(self, task=task, within=within) for task in self.task.tasks]
 
 
 def declared_task(params: Params, name: str) -> Task:
-    """A task of params.yaml by its name."""
+    """A task of params.yaml by its name; by those of several, that which joins them."""
+    if JOINED in name:
+        joined = tuple(declared_task(params, each) for each in name.split(JOINED))
+        return replace(joined[0], name=name, joined=joined)
     declared = params.tasks[name]
     if declared.classes == LOCALES:
         classes = {locale: [locale] for locale in sorted(params.locales)}
@@ -73,6 +89,12 @@ def declared_locales(params: Params, locale: str) -> tuple[str, ...]:
     return tuple(params.locales) if locale == ALL else (locale,)
 
 
+def declared_homes(params: Params, locales: Iterable[str]) -> list[tuple[str, str]]:
+    """Where clips of these locales are: locale and corpus, "" for that which is tested on."""
+    corpora = ["", *(corpus.name for corpus in params.beside)]
+    return [(locale, corpus) for corpus in corpora for locale in locales]
+
+
 def declared_model(
     params: Params, task: str, locale: str, representation: str, network: str
 ) -> Model:
@@ -82,20 +104,21 @@ def declared_model(
 
 
 def declared_models(params: Params) -> list[Model]:
-    """All models, in the order in which they are shown."""
-    return [
-        declared_model(params, task, locale, representation, network)
-        for task, locale in _declared_splits(params)
-        for representation, network in (
-            *product(params.representations, params.networks),
-            *product(params.frames.representations, params.frames.networks),
-        )
+    """All models that are trained."""
+    of_one_length = list(product(params.representations, params.networks))
+    of_any = list(product(params.frames.representations, params.frames.networks))
+    trained = [
+        *product(params.models.per_locale, params.locales, of_one_length),
+        *product(params.models.pooled, [ALL], of_one_length),
+        *product(params.frames.per_locale, params.locales, of_any),
+        *product(params.models.pooled, [ALL], of_any),
+        *product(params.frames.joined, [ALL], of_any),
     ]
+    return [declared_model(params, task, locale, *pair) for task, locale, pair in trained]
 
 
-def _declared_splits(params: Params) -> Iterator[tuple[str, str]]:
-    for task in params.models.per_locale:
-        for locale in params.locales:
-            yield task, locale
-    for task in params.models.pooled:
-        yield task, ALL
+def judged_models(params: Params) -> list[Model]:
+    """All models once for each task that they learn, in the order in which they are shown."""
+    found = [judged for model in declared_models(params) for judged in model.judged]
+    tasks = list(params.tasks)
+    return sorted(found, key=lambda model: tasks.index(model.task.name))

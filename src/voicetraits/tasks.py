@@ -39,6 +39,8 @@ class Task:
         merged: Label of the column to class, for all labels that are used.
         undersample: How undersampling balances the classes: a name in SAMPLERS.
         metrics: Names in METRICS, beside those that every task has; the first is in the table.
+        joined: The tasks that one network learns together; empty where it learns this one alone.
+            The first of them has a label for every clip, and gives the rest of these attributes.
     """
 
     name: str
@@ -47,11 +49,17 @@ class Task:
     merged: dict[str, str]
     undersample: str
     metrics: tuple[str, ...]
+    joined: tuple[Task, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that a network learns: those joined, or this one."""
+        return self.joined or (self,)
 
     @property
     def heads(self) -> tuple[Head, ...]:
         """Outputs of a network that learns this task."""
-        return (Head(self.name, len(self.classes)),)
+        return tuple(Head(each.name, len(each.classes)) for each in self.tasks)
 
     def labelled(self, index: pd.DataFrame) -> pd.DataFrame:
         """The clips of an index that carry a label of this task, with their class as `label`."""

@@ -31,7 +31,7 @@ _SHARDS_PER_WORKER = 2
 _SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in the table, not in the corpus"
 SAME_BYTES = "the same file as another clip of its speaker"
-_OF_THE_TABLE = ("speaker", "gender", "age", "accent", "part")
+_OF_THE_TABLE = ("speaker", "gender", "age", "accent", "source", "part")
 INDEX_COLUMNS = [
     *("clip", "locale", *_OF_THE_TABLE),
     *("duration", "checksum", "note", "shard", "row"),

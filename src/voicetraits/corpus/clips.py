@@ -18,6 +18,7 @@ CLIP_COLUMNS = pa.schema(
         ("gender", pa.string()),  # one of GENDERS, or "" where not given
         ("age", pa.string()),  # as Common Voice spells it, e.g. "twenties", "fourties"; or ""
         ("accent", pa.string()),  # the first that the speaker names; or ""
+        ("source", pa.string()),  # where the clip comes from, if the corpus has several; or ""
         ("duration", pa.float32()),  # seconds, as the tables give it; NaN where unknown
         ("part", pa.string()),  # training, validation or test, of Common Voice's splits; or ""
         ("excluded", pa.string()),  # why the clip is not used; "" for a selected clip

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import pandas as pd
 
+from voicetraits.storage.places import home
 from voicetraits.storage.shards import read_header, shard_name
 
 # What passes over all clips takes this many at a time: 10 MB of 68 x 68 values.
@@ -49,6 +50,13 @@ class Chosen:
         return self._arrays[self._places[places]]
 
 
+def homes(index: pd.DataFrame) -> list[str]:
+    """The `home` of every clip of an index."""
+    if "corpus" not in index:
+        return index["locale"].tolist()
+    return [home(*each) for each in index[["locale", "corpus"]].itertuples(index=False)]
+
+
 class StoredClips:
     """The clips of an index, read from their array shards whenever they are asked for.
 
@@ -56,15 +64,17 @@ class StoredClips:
     process, page by page, until it holds them all.
 
     Args:
-        index: One row per clip with columns locale, shard and row.
-        folders: Locale to the folder of its array shards.
+        index: One row per clip with columns locale, shard and row; also `corpus`, if there are
+            others beside the one that is tested on.
+        folders: Folder of array shards by its `home`.
     """
 
     def __init__(self, index: pd.DataFrame, folders: dict[str, Path]) -> None:
         if index.empty:
             raise ValueError("no clips to read")
-        self._file, shards = pd.MultiIndex.from_frame(index[["locale", "shard"]]).factorize()
-        self._files = [folders[locale] / shard_name(shard, "npy") for locale, shard in shards]
+        keys = pd.MultiIndex.from_arrays([homes(index), index["shard"]])
+        self._file, shards = keys.factorize()
+        self._files = [folders[where] / shard_name(shard, "npy") for where, shard in shards]
         self._row = index["row"].to_numpy()
         with self._files[0].open("rb") as file:
             self.shape = (len(index), *_clip_shape(file))
@@ -116,8 +126,8 @@ def read_clips_arrays(
     """Gather clips from array shards, or leave them there if they are too large for memory.
 
     Args:
-        index: One row per clip with columns locale, shard and row.
-        folders: Locale to the folder of its array shards.
+        index: See `StoredClips`.
+        folders: Folder of array shards by its `home`.
         budget_gb: The most that is held in memory, in GB of 10^9 bytes.
 
     Returns:

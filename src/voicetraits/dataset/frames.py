@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from voicetraits.dataset.arrays import homes
 from voicetraits.storage.shards import FRAMES, read_header, shard_name
 
 
@@ -14,8 +15,9 @@ class StoredFrames:
     """The clips of an index in their array shards, in memory or on disk.
 
     Args:
-        index: One row per clip with columns locale, shard and row.
-        folders: Locale to the folder of its array shards and FRAMES.
+        index: One row per clip with columns locale, shard and row; also `corpus`, if there are
+            others beside the one that is tested on.
+        folders: Folder of array shards and FRAMES by its `home`.
         budget_gb: The most that is held in memory, in GB of 10^9 bytes; more stays on disk, and
             is read whenever it is asked for.
     """
@@ -24,18 +26,17 @@ class StoredFrames:
         if index.empty:
             raise ValueError("no clips to read")
         places = pd.concat(
-            pd.read_parquet(folder / FRAMES).assign(locale=locale)
-            for locale, folder in folders.items()
+            pd.read_parquet(folder / FRAMES).assign(home=where) for where, folder in folders.items()
         )
-        keys = ["locale", "shard", "row"]
-        found = index[keys].merge(places, on=keys, how="left")
+        keys = ["home", "shard", "row"]
+        found = index.assign(home=homes(index))[keys].merge(places, on=keys, how="left")
         if found["frames"].isna().any():
             lacking = found[found["frames"].isna()].iloc[0]
-            path = folders[lacking["locale"]] / FRAMES
+            path = folders[lacking["home"]] / FRAMES
             raise ValueError(f"{path}: no row {lacking['row']} of shard {lacking['shard']}")
         self._start, self._frames = (found[name].to_numpy(int) for name in ("start", "frames"))
-        self._file, shards = pd.MultiIndex.from_frame(found[["locale", "shard"]]).factorize()
-        self._paths = [folders[locale] / shard_name(shard, "npy") for locale, shard in shards]
+        self._file, shards = pd.MultiIndex.from_frame(found[["home", "shard"]]).factorize()
+        self._paths = [folders[where] / shard_name(shard, "npy") for where, shard in shards]
         # Once: what is on disk is read crop by crop.
         self._first = []
         for path in self._paths:

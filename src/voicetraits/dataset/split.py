@@ -1,4 +1,4 @@
-"""From the index of clips to training, validation and test parts, scaled for a model."""
+"""Which part a clip falls into: by speaker, and by nothing else that it shares with others."""
 
 from __future__ import annotations
 
@@ -7,51 +7,14 @@ import pandas as pd
 
 from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION
 from voicetraits.errors import InputError
-from voicetraits.params import Params, Split
+from voicetraits.params import Split
 from voicetraits.tasks import Task
 
-_KEPT = ("clip", "locale", "speaker", "gender", "shard", "row")
 _RANK = {TEST: 0, VALIDATION: 1, TRAINING: 2}
 
 
 class SharedClipsError(InputError):
     """Clips that are in the corpora of two languages; the message names both and one clip."""
-
-
-def split_clips(index: pd.DataFrame, task: Task, params: Params) -> tuple[pd.DataFrame, list[str]]:
-    """The labelled clips of a task, each in its part.
-
-    Args:
-        index: Converted clips of the locales that the task is learned in.
-        task: The task.
-        params: Says who assigns the parts, in which shares, and whether speakers are kept apart.
-
-    Returns:
-        The split table: clip, locale, speaker, gender, shard, row, label, part; and lines that say
-        what is in it and what is not.
-
-    Raises:
-        SharedClipsError: If the corpora of two locales have clips in common.
-    """
-    refuse_shared_clips(index)
-    labelled = task.labelled(index)[[*_KEPT, "checksum", "label", "part"]]
-    by = params.protocol.split_by
-    said = []
-    if params.corpus.splits == "common_voice":
-        clips = given_parts(labelled, task, params.split, by=by)
-        if excluded := len(labelled) - len(clips):
-            said.append(f"{excluded:,} clips excluded, of speakers in two of the parts")
-    else:
-        labelled = labelled.drop(columns="part")
-        clips = assign_parts(labelled, task, params.split, by=by, seed=params.seed)
-    whole = exclude_shared(clips).drop(columns="checksum")
-    if excluded := len(clips) - len(whole):
-        said.append(f"{excluded:,} clips excluded, which another speaker has in another part")
-    if reason := why_not(whole, task, params.split, by=by):
-        return whole, [*said, f"no split: {reason}"]
-    counts = whole.groupby("part")["speaker"].agg(["size", "nunique"])
-    parts = [f"{n:,} {part} ({speakers} speakers)" for part, n, speakers in counts.itertuples()]
-    return whole, [*said, ", ".join(parts)]
 
 
 def refuse_shared_clips(index: pd.DataFrame) -> None:
@@ -89,7 +52,7 @@ def exclude_shared(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def assign_parts(
-    clips: pd.DataFrame, task: Task, split: Split, *, by: str, seed: int
+    clips: pd.DataFrame, task: Task, split: Split, *, by: str, seed: int, test: bool = True
 ) -> pd.DataFrame:
     """Assign every clip to training, validation or test, in equal shares of every class.
 
@@ -103,6 +66,7 @@ def assign_parts(
         split: Shares of test and validation, and the least number of speakers per class.
         by: "speaker" or "clip".
         seed: Of the shuffle.
+        test: Whether there is a test part among them.
 
     Returns:
         The clips with a column `part`. It is empty everywhere when a class has too few speakers
@@ -116,9 +80,9 @@ def assign_parts(
     parts: dict[str, str] = {}
     for label in task.classes:
         units = rng.permutation(sorted(labels.index[labels == label]))
-        test = _share(len(units), split.test, leave=2)
-        validation = _share(len(units) - test, split.validation, leave=1)
-        names = [TEST] * test + [VALIDATION] * validation
+        tested = _share(len(units), split.test, leave=2) if test else 0
+        validation = _share(len(units) - tested, split.validation, leave=1)
+        names = [TEST] * tested + [VALIDATION] * validation
         names += [TRAINING] * (len(units) - len(names))
         parts.update(zip(units, names, strict=True))
     return clips.assign(part=unit.map(parts))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,24 +14,30 @@ from voicetraits.tasks import Task
 ENOUGH_SPEAKERS = 10
 
 
+class Judged(NamedTuple):
+    """Test clips of one split: class numbers, those predicted, speakers, of shape (clips,)."""
+
+    labels: np.ndarray
+    predicted: np.ndarray
+    speakers: np.ndarray
+
+
 def balanced_accuracy_interval(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    speakers: np.ndarray,
-    task: Task,
+    repeats: Sequence[Judged],
+    classes: Sequence[int],
     *,
     seed: int,
     draws: int = 2000,
 ) -> tuple[float, float]:
     """95 % interval of the balanced accuracy, by bootstrap over speakers within each class.
 
-    Clips of one speaker stand or fall together, so the speaker is what is drawn, not the clip.
+    Clips of one speaker stand or fall together, so the speaker is what is drawn, not the clip. A
+    speaker who is drawn is drawn in all repeats that test on them, so that more repeats do not
+    pass for more speakers.
 
     Args:
-        labels: Class numbers, shape (clips,).
-        predicted: Predicted class numbers, shape (clips,).
-        speakers: Speaker of each clip, shape (clips,).
-        task: The task, for its classes.
+        repeats: Test clips of every repeat, at least one.
+        classes: The classes that count.
         seed: Of the draws.
         draws: Bootstrap samples.
 
@@ -41,14 +48,25 @@ def balanced_accuracy_interval(
     """
     rng = np.random.default_rng(seed)
     recalls = []
-    for label in range(len(task.classes)):
-        here = labels == label
-        _, speaker = np.unique(speakers[here], return_inverse=True)
-        clips = np.bincount(speaker)
-        right = np.bincount(speaker, weights=predicted[here] == label)
-        drawn = rng.integers(len(clips), size=(draws, len(clips)))
-        recalls.append(right[drawn].sum(axis=1) / clips[drawn].sum(axis=1))
-    low, high = np.percentile(np.mean(recalls, axis=0), [2.5, 97.5])
+    for label in classes:
+        here = [each.labels == label for each in repeats]
+        named = np.unique(
+            np.concatenate([each.speakers[h] for each, h in zip(repeats, here, strict=True)])
+        )
+        drawn = rng.integers(len(named), size=(draws, len(named)))
+        of_repeats = []
+        for each, h in zip(repeats, here, strict=True):
+            speaker = np.searchsorted(named, each.speakers[h])
+            clips = np.bincount(speaker, minlength=len(named))
+            hits = each.predicted[h] == label
+            right = np.bincount(speaker, weights=hits, minlength=len(named))
+            # In a draw that has none of the speakers whom this repeat tests, it has no say.
+            tested = clips[drawn].sum(axis=1)
+            of_repeats.append(
+                np.where(tested > 0, right[drawn].sum(axis=1) / np.maximum(tested, 1), np.nan)
+            )
+        recalls.append(np.nanmean(of_repeats, axis=0))
+    low, high = np.nanpercentile(np.mean(recalls, axis=0), [2.5, 97.5])
     return round(float(low), 4), round(float(high), 4)
 
 

@@ -14,7 +14,12 @@ NETWORKS = ONE_LENGTH + ANY_LENGTH
 
 
 def build(
-    network: str, shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int
+    network: str,
+    shape: tuple[int | None, ...],
+    heads: tuple[Head, ...],
+    *,
+    seed: int,
+    members: int = 1,
 ) -> Any:
     """Build a network with fresh weights.
 
@@ -26,8 +31,13 @@ def build(
             any number.
         heads: Its outputs, at least one.
         seed: Of the weights.
+        members: Networks whose mean it is.
 
     Returns:
         A keras.Model, not compiled: shape (clips, *shape) in, (clips, units) out for every head.
     """
-    return import_module(f"voicetraits.networks.{network}").build(shape, heads, seed=seed)
+    module = import_module(f"voicetraits.networks.{network}")
+    if members == 1:
+        return module.build(shape, heads, seed=seed)
+    several = [module.build(shape, heads, seed=seed + number) for number in range(members)]
+    return import_module("voicetraits.networks.ensemble").mean_of(several)

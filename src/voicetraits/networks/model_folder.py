@@ -51,7 +51,7 @@ def load(folder: Path) -> Any:
     Returns:
         A keras.Model that takes representations as they are stored, unscaled: shape
         (clips, rows, frames). Its outputs are the classes of `read_sidecar(folder)["task"]`, or of
-        two classes the probability of the second.
+        two classes the probability of the second; of several tasks learned together, a list.
 
     Raises:
         InputError: If the folder holds no trained network, or one that this version cannot build.
@@ -62,9 +62,11 @@ def load(folder: Path) -> Any:
             raise InputError(f"{folder}: no trained network: {status}: {sidecar[status]}")
     if sidecar["network"] not in NETWORKS:
         raise InputError(unknown(f"{folder / SIDECAR}: network", sidecar["network"], NETWORKS))
-    task = sidecar["task"]
-    heads = (Head(task["name"], len(task["classes"])),)
-    network = build(sidecar["network"], tuple(sidecar["shape"]), heads, seed=0)
+    tasks = sidecar["task"]["joined"] or [sidecar["task"]]
+    heads = tuple(Head(task["name"], len(task["classes"])) for task in tasks)
+    network = build(
+        sidecar["network"], tuple(sidecar["shape"]), heads, seed=0, members=sidecar["members"]
+    )
     try:
         network.load_weights(folder / WEIGHTS)
     except (OSError, ValueError) as error:

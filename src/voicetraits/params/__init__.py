@@ -2,6 +2,7 @@
 
 from voicetraits.params.load import ParamsError, load_params
 from voicetraits.params.sections import (
+    Beside,
     Clip,
     Corpus,
     Extract,
@@ -12,12 +13,14 @@ from voicetraits.params.sections import (
     Split,
     Train,
 )
-from voicetraits.params.tasks import ALL, LOCALES
+from voicetraits.params.tasks import ALL, JOINED, LOCALES
 from voicetraits.params.values import Ending, Locale, Section, unknown
 
 __all__ = [
     "ALL",
+    "JOINED",
     "LOCALES",
+    "Beside",
     "Clip",
     "Corpus",
     "Ending",

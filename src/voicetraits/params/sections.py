@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from voicetraits.params.tasks import ALL, LOCALES, DeclaredTask, Models
+from voicetraits.params.tasks import ALL, JOINED, LOCALES, DeclaredTask, Models
 from voicetraits.params.values import (
     Count,
     Ending,
@@ -21,8 +21,11 @@ from voicetraits.params.values import (
     Share,
     Whole,
     native,
+    pattern,
     unknown,
 )
+
+Folder = Annotated[str, StringConstraints(min_length=1), AfterValidator(native)]
 
 
 class Sample(Section):
@@ -45,9 +48,19 @@ class Sample(Section):
 class Corpus(Section):
     """Where the Common Voice archives or folders are, and whose split is used."""
 
-    path: Annotated[str, StringConstraints(min_length=1), AfterValidator(native)]
+    path: Folder
     ending: Ending
     splits: Literal["ours", "common_voice"]
+    source: Annotated[str, AfterValidator(pattern)]
+
+
+class Beside(Section):
+    """A further corpus, all of whose clips are trained on."""
+
+    name: Name
+    path: Folder
+    ending: Ending
+    source: Annotated[str, AfterValidator(pattern)] = ""
 
 
 class Select(Section):
@@ -86,6 +99,7 @@ class Split(Section):
     validation: Share
     # One each for training, validation and test.
     min_speakers: Annotated[Whole, Field(ge=3)]
+    left_out: list[str]
 
 
 class Protocol(Section):
@@ -99,6 +113,7 @@ class Protocol(Section):
 class Train(Section):
     """Optimisation, the same for every model."""
 
+    repeats: Count
     epochs: Count
     steps: Count
     batch_size: Annotated[Whole, Field(ge=2)]
@@ -114,10 +129,13 @@ class Frames(Section):
 
     representations: list[Name]
     networks: list[Name]
+    per_locale: list[str]
+    joined: list[str]
     passes: Count
     steps: Count
     crop: Annotated[Whole, Field(ge=20)]
     crops: Count
+    ensemble: Count
     batch_size: Annotated[Whole, Field(ge=2)]
     learning_rate: Annotated[Number, Field(gt=0, le=1)]
     warmup: Annotated[Whole, Field(ge=0)]
@@ -143,6 +161,7 @@ class Params(Section):
     tasks: dict[Name, DeclaredTask]
     sample: Sample
     corpus: Corpus
+    beside: list[Beside]
     select: Select
     clip: Clip
     extract: Extract
@@ -154,19 +173,40 @@ class Params(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Params:
         lists = {name: getattr(self, name) for name in ("locales", "representations", "networks")}
-        lists["frames.representations"] = self.frames.representations
-        lists["frames.networks"] = self.frames.networks
-        lists["models.per_locale"] = self.models.per_locale
-        lists["models.pooled"] = self.models.pooled
+        lists["beside"] = [corpus.name for corpus in self.beside]
+        lists["split.left_out"] = self.split.left_out
+        for key in ("representations", "networks", "per_locale", "joined"):
+            lists[f"frames.{key}"] = getattr(self.frames, key)
+        for key in ("per_locale", "pooled"):
+            lists[f"models.{key}"] = getattr(self.models, key)
         for key, values in lists.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} names one value twice: {', '.join(values)}")
         if ALL in self.locales:
             raise ValueError(f"locales names {ALL}, which stands for all of them together")
-        for key in ("models.per_locale", "models.pooled"):
-            for name in lists[key]:
+        if taken := [name for name in self.tasks if JOINED in name]:
+            raise ValueError(
+                f"tasks names {taken[0]}; {JOINED} stands between tasks that are joined"
+            )
+        parts = [name for joined in self.frames.joined for name in joined.split(JOINED)]
+        for key, names in (
+            ("models.per_locale", self.models.per_locale),
+            ("models.pooled", self.models.pooled),
+            ("frames.joined", parts),
+        ):
+            for name in names:
                 if name not in self.tasks:
                     raise ValueError(unknown(key, name, self.tasks))
+        for name in self.frames.per_locale:
+            if name not in self.models.per_locale:
+                raise ValueError(unknown("frames.per_locale", name, self.models.per_locale))
+        for joined in self.frames.joined:
+            first, *others = joined.split(JOINED)
+            if not others or self.tasks[first].classes != LOCALES:
+                raise ValueError(
+                    f"frames.joined names {joined}; give several tasks, first one whose classes "
+                    f"are the locales, as in language{JOINED}gender"
+                )
         for name in self.models.per_locale:
             if self.tasks[name].classes == LOCALES:
                 raise ValueError(

@@ -10,10 +10,15 @@ from voicetraits.params.values import Section
 
 # In the place of a locale, for a model that has them all.
 ALL = "all"
+# Between the names of tasks that one network learns together.
+JOINED = "_and_"
 # In place of a list of classes: they are the locales.
 LOCALES = "locales"
 # Beside the classes, columns of the predictions.
-_TAKEN = ("clip", "locale", "speaker", "label", "estimator")
+_TAKEN = (
+    *("clip", "locale", "speaker", "label", "estimator"),
+    *("task", "part", "left_out", "repeat"),
+)
 
 
 def _merged(classes: Any) -> dict[str, list[str]]:

@@ -34,6 +34,20 @@ def native(path: str) -> str:
     return os.fsdecode(path.encode("utf-8"))
 
 
+def pattern(source: str) -> str:
+    """A column, or a pattern behind ^, as it is.
+
+    Raises:
+        ValueError: If it is a broken pattern.
+    """
+    if source.startswith("^"):
+        try:
+            re.compile(source)
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+    return source
+
+
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 # Of a corpus, behind the locale; "" for a folder.

@@ -54,13 +54,15 @@ def write_results(
     found: list[results.Record] = []
     curves: dict[str, list[dict[str, Any]]] = {"history": [], "roc": [], "confusion": []}
     for model in models:
-        folder = Path("models", model.name)
+        folder = Path("models", model.folder)
         predictions = read_predictions(model, folder)
         found += results.records(model, predictions, without_figures(model, folder), seed=seed)
         if predictions:
+            # The curves are those of the network that is kept.
+            first = {name: repeats[0] for name, repeats in predictions[""].test.items()}
             curves["history"] += tables.history_rows(model, folder)
-            curves["roc"] += tables.roc_rows(model, predictions)
-            curves["confusion"] += tables.confusion_rows(model, predictions)
+            curves["roc"] += tables.roc_rows(model, first)
+            curves["confusion"] += tables.confusion_rows(model, first)
     headline = results.headline(found, corpus)
     write_json(Path("metrics/results.json"), found)
     write_json(Path("metrics/models.json"), results.nested(found))
@@ -76,7 +78,7 @@ def draw_undersampling(models: Sequence[Model], *, undersample: str) -> None:
     with fresh_folder(Path("plots/undersampling")) as folder:
         for model in models:
             picture = undersampling_picture(model, Path("models"), undersample=undersample)
-            save(picture, folder / f"{model.name}.png")
+            save(picture, folder / f"{model.folder}.png")
 
 
 def undersampling_picture(model: Model, models: Path, *, undersample: str) -> Figure:
@@ -87,10 +89,11 @@ def undersampling_picture(model: Model, models: Path, *, undersample: str) -> Fi
         models: Where its folder is.
         undersample: Of the protocol: "training" where undersampling was given that part alone.
     """
-    folder = models / model.name
+    folder = models / model.folder
     for status, reason in without_figures(model, folder).items():
         return message(f"{model.name} {status}: {reason}")
     split = pd.read_parquet(Path("data/splits", f"{model.split}.parquet"))
+    split = split[(split["left_out"] == "") & (split["repeat"] == 1)]
     used = pd.read_parquet(folder / USED)
     table = tables.undersampling_table(split, used, model.task, undersample=undersample)
     given = "all parts" if undersample == "everything" else f"the {undersample} part"

@@ -28,7 +28,7 @@ from voicetraits.selection.rows import read_durations, read_names, read_reported
 
 
 def read_clip_table(
-    corpus: Corpus, *, splits: Literal["ours", "common_voice"] = "ours"
+    corpus: Corpus, *, splits: Literal["ours", "common_voice"] = "ours", told_by: str = ""
 ) -> pd.DataFrame:
     """Read the clip table of one locale, before any cap.
 
@@ -45,6 +45,7 @@ def read_clip_table(
         splits: With "common_voice", clips get the part that train.tsv, dev.tsv or test.tsv gives
             them, and those in none ("not in Common Voice's splits") or several of the three
             ("in two of Common Voice's splits") are excluded.
+        told_by: See `read_rows`.
 
     Returns:
         One row per row, in its order, with CLIP_COLUMNS.
@@ -64,7 +65,8 @@ def read_clip_table(
         )
         names = _main_tables(tables, corpus.path)
         table = pd.concat(
-            [read_rows(tables[name], source=sources[name]) for name in names], ignore_index=True
+            [read_rows(tables[name], source=sources[name], told_by=told_by) for name in names],
+            ignore_index=True,
         )
         table = exclude_other_languages(
             table,

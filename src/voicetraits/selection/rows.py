@@ -40,12 +40,14 @@ _NO_VALUE = {"nan", "none", "null", "<na>", "n/a"}
 _WRONG_LANGUAGE = "dataset-language-audio-mismatch"
 
 
-def read_rows(file: IO[bytes], *, source: str) -> pd.DataFrame:
+def read_rows(file: IO[bytes], *, source: str, told_by: str = "") -> pd.DataFrame:
     """Read the rows of validated.tsv or of a table like it, each on its own.
 
     Args:
         file: The table's bytes.
         source: What to call the file in an error.
+        told_by: What tells the source of a clip: a column, or a pattern of client_id that begins
+            with ^. By default, nothing.
 
     Returns:
         One row per row, in the order of the file, with CLIP_COLUMNS and `language`, the locale that
@@ -57,15 +59,16 @@ def read_rows(file: IO[bytes], *, source: str) -> pd.DataFrame:
     """
     file.seek(0)
     path = "audio_file" if source.endswith(SPONTANEOUS) else "path"
-    reader = TsvReader(file, required=("client_id", path), source=source)
-    rows = (_clip_row(row, path) for row in reader)
+    column = [told_by] if told_by and not told_by.startswith("^") else []
+    reader = TsvReader(file, required=("client_id", path, *column), source=source)
+    rows = (_clip_row(row, path, told_by) for row in reader)
     schema = CLIP_COLUMNS.append(pa.field("language", pa.string()))
     batches = []
     while some := list(islice(rows, _ROWS_AT_ONCE)):
         batches.append(pa.RecordBatch.from_pylist(some, schema=schema))
     table = pa.Table.from_batches(batches, schema=schema).to_pandas()
     if broken := list(reader.doubtful()):
-        nothing = _clip_row(None, path)
+        nothing = _clip_row(None, path, told_by)
         table.loc[broken, list(nothing)] = list(nothing.values())
     return table
 
@@ -133,9 +136,9 @@ def speaker_hash(client_id: str) -> str:
     return hashlib.sha256((_SPEAKER_SALT + client_id).encode()).hexdigest()[:16]
 
 
-def _clip_row(row: dict[str, str] | None, path_column: str) -> dict[str, str | float]:
+def _clip_row(row: dict[str, str] | None, path_column: str, told_by: str) -> dict[str, str | float]:
     """One row of the clip table, and its language, from one row of a table."""
-    clip = speaker = gender = age = accent = part = language = ""
+    clip = speaker = gender = age = accent = origin = part = language = ""
     duration = math.nan
     if row is None:
         excluded = "broken row"
@@ -148,6 +151,7 @@ def _clip_row(row: dict[str, str] | None, path_column: str) -> dict[str, str | f
         age = _known(row.get("age", ""))
         accents = _known(row.get("accents", "")) or _known(row.get("accent", ""))
         accent = _BETWEEN_ACCENTS.split(accents)[0].strip()
+        origin = _source(row, client_id, told_by)
         # Spontaneous Speech has in this table what other releases have in tables of their own.
         duration = _seconds(row.get("duration_ms", ""))
         part = SPLITS.get(f"{_known(row.get('split', ''))}.tsv", "")
@@ -168,11 +172,20 @@ def _clip_row(row: dict[str, str] | None, path_column: str) -> dict[str, str | f
         "gender": gender,
         "age": age,
         "accent": accent,
+        "source": origin,
         "duration": duration,
         "part": part,
         "excluded": excluded,
         "language": language,
     }
+
+
+def _source(row: dict[str, str], client_id: str, told_by: str) -> str:
+    """What a column names as the source, or the part of client_id that fits a pattern."""
+    if told_by.startswith("^"):
+        found = re.match(told_by, client_id)
+        return found[0] if found else ""
+    return _known(row[told_by]) if told_by else ""
 
 
 def _known(value: str) -> str:

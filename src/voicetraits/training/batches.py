@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
@@ -20,8 +23,8 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         inputs: The clips, read batch by batch.
-        targets: Of every clip, in the same order.
-        weights: Of every clip.
+        targets: Of every clip, in the same order; of several heads, one after the other.
+        weights: Of every clip; likewise.
         batch_size: Clips in a batch; a smaller set that is shuffled has smaller batches.
         steps: Batches of an epoch, at least, where shuffled.
         shuffle_seed: Of the orders; none leaves the clips in theirs.
@@ -31,8 +34,8 @@ class Batches(keras.utils.PyDataset):
     def __init__(
         self,
         inputs: Arrays,
-        targets: np.ndarray,
-        weights: np.ndarray,
+        targets: np.ndarray | tuple[np.ndarray, ...],
+        weights: np.ndarray | tuple[np.ndarray, ...],
         *,
         batch_size: int,
         steps: int = 1,
@@ -40,7 +43,7 @@ class Batches(keras.utils.PyDataset):
         devices: int = 1,
     ) -> None:
         super().__init__()
-        self._data = (inputs, targets, weights)
+        self._inputs, self._targets, self._weights = inputs, targets, weights
         self._batch = batch_size
         if shuffle_seed is not None:
             whole = min(batch_size, len(inputs)) // devices * devices
@@ -51,11 +54,11 @@ class Batches(keras.utils.PyDataset):
         if shuffle_seed is None:
             # Keras divides a loss by all places of its batches, those of weight zero included.
             places = len(self) * batch_size
-            self._data = (inputs, targets, weights * (places / len(inputs)))
+            self._weights = _of_heads(lambda each: each * (places / len(inputs)), weights)
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
-        clips = len(self._data[0])
+        clips = len(self._inputs)
         if self._rng is not None:
             places = max(self._steps, clips // self._batch) * self._batch
             passes = [self._rng.permutation(clips) for _ in range(-(-places // clips))]
@@ -67,18 +70,25 @@ class Batches(keras.utils.PyDataset):
         """Batches in an epoch."""
         return -(-len(self._order) // self._batch)
 
-    def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
+    def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
         """Inputs, targets and weights of one batch."""
         chosen = self._order[number * self._batch : (number + 1) * self._batch]
-        fill = self._batch - len(chosen)
-        inputs, targets, weights = (part[chosen] for part in self._data)
-        if fill:
-            inputs, targets = (
-                np.concatenate([part, np.repeat(part[:1], fill, axis=0)])
-                for part in (inputs, targets)
-            )
-            weights = np.concatenate([weights, np.zeros(fill, weights.dtype)])
-        return inputs, targets, weights
+        # What fills the last batch weighs nothing.
+        filled = np.resize(chosen, self._batch)
+        filled[len(chosen) :] = chosen[0]
+        there = np.arange(self._batch) < len(chosen)
+        return (
+            self._inputs[filled],
+            _of_heads(lambda each: each[filled], self._targets),
+            _of_heads(lambda each: each[filled] * there, self._weights),
+        )
+
+
+def _of_heads(
+    change: Callable[[np.ndarray], np.ndarray], values: np.ndarray | tuple[np.ndarray, ...]
+) -> Any:
+    """Change the values of the one head, or of each of several."""
+    return tuple(map(change, values)) if isinstance(values, tuple) else change(values)
 
 
 def devices_for(batch_size: int) -> int:

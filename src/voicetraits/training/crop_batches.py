@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,8 @@ class CropBatches(keras.utils.PyDataset):
         places: The clips to train on.
         labels: Their class numbers.
         groups: Their groups; see `draw`.
-        targets: Their targets, shape (places, units).
+        targets: Their targets, shape (places, units), of every head.
+        weights: Shape (places,), of every head: 0 where a clip has no label for it.
         frames: Length of a crop.
         batch_size: Clips in a batch.
         steps: Batches of a pass, at least; there are more where the clips fill more.
@@ -37,7 +39,8 @@ class CropBatches(keras.utils.PyDataset):
         *,
         labels: np.ndarray,
         groups: Sequence[Hashable],
-        targets: np.ndarray,
+        targets: Sequence[np.ndarray],
+        weights: Sequence[np.ndarray],
         frames: int,
         batch_size: int,
         steps: int = 1,
@@ -45,7 +48,8 @@ class CropBatches(keras.utils.PyDataset):
         seed: int,
     ) -> None:
         super().__init__()
-        self._clips, self._places, self._targets = clips, places, targets
+        self._clips, self._places = clips, places
+        self._targets, self._weights = targets, weights
         self._labels, self._groups = labels, groups
         self._frames, self._batch, self._mixup = frames, batch_size, mixup
         self._steps = max(steps, len(places) // batch_size)
@@ -56,12 +60,16 @@ class CropBatches(keras.utils.PyDataset):
         """Batches in a pass."""
         return self._steps
 
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs, (clips, bands, frames), and targets of one batch."""
+    def __getitem__(self, number: int) -> tuple[Any, ...]:
+        """Inputs, (clips, bands, frames), then targets and weights of one batch, by head."""
         rng = np.random.default_rng([self._seed, self._pass, number])
         drawn = self._drawn[number * self._batch : (number + 1) * self._batch]
         crops = random_crops(self._clips, self._places[drawn], frames=self._frames, rng=rng)
-        return mix(crops, self._targets[drawn], alpha=self._mixup, rng=rng)
+        labels = [
+            (targets[drawn], weights[drawn])
+            for targets, weights in zip(self._targets, self._weights, strict=True)
+        ]
+        return mix(crops, labels, alpha=self._mixup, rng=rng)
 
     def on_epoch_end(self) -> None:
         """Draw the clips of the next pass."""

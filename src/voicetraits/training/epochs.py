@@ -28,7 +28,7 @@ class LogEpochs(keras.callbacks.Callback):
             f"{VALIDATION if name.startswith('val_') else TRAINING}/{name.removeprefix('val_')}": (
                 round(float(value), 4)
             )
-            for name, value in (logs or {}).items()
+            for name, value in _common(logs).items()
         }
         for name, value in figures.items():
             self._live.log_metric(name, value)
@@ -53,25 +53,43 @@ class LogEpochs(keras.callbacks.Callback):
 
 
 class StopWhereNotFinite(keras.callbacks.Callback):
-    """End the training with the first loss that is infinite or no number: none follows that is."""
+    """End the training with the first loss that is infinite or no number: none follows that is.
 
-    def __init__(self) -> None:
+    Args:
+        rate: Key of params.yaml that a smaller value of may help.
+    """
+
+    def __init__(self, rate: str) -> None:
         super().__init__()
+        self._rate = rate
         self._before: Any = 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look at the loss up to the batch before, which needs no waiting for this one."""
-        _require_finite(self._before, TRAINING)
+        self._require_finite(self._before, TRAINING)
         self._before = (logs or {})["loss"]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Look at the losses of the epoch."""
         for name, part in (("loss", TRAINING), ("val_loss", VALIDATION)):
-            _require_finite((logs or {})[name], part)
+            self._require_finite((logs or {})[name], part)
+
+    def _require_finite(self, loss: Any, part: str) -> None:
+        if not np.isfinite(float(loss)):
+            raise NotFiniteError(
+                f"the {part} loss is {float(loss)}; a smaller {self._rate} may help"
+            )
 
 
-def _require_finite(loss: Any, part: str) -> None:
-    if not np.isfinite(float(loss)):
-        raise NotFiniteError(
-            f"the {part} loss is {float(loss)}; a smaller train.learning_rate may help"
-        )
+def _common(logs: dict[str, float] | None) -> dict[str, float]:
+    """Loss and accuracy; of several heads, the mean of their accuracies."""
+    found = {name: value for name, value in (logs or {}).items() if name in ("loss", "val_loss")}
+    for prefix in ("", "val_"):
+        values = [
+            value
+            for name, value in (logs or {}).items()
+            if name.endswith("accuracy") and name.startswith("val_") == bool(prefix)
+        ]
+        if values:
+            found[f"{prefix}accuracy"] = float(np.mean(values))
+    return found

@@ -104,7 +104,7 @@ def fit(
                 batches[TRAINING],
                 validation_data=batches[VALIDATION],
                 epochs=train.epochs,
-                callbacks=[StopWhereNotFinite(), log, early_stopping],
+                callbacks=[StopWhereNotFinite("train.learning_rate"), log, early_stopping],
                 verbose=0,
                 shuffle=False,
             )
@@ -151,17 +151,29 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
 
 
 def predict(model: Any, inputs: Arrays, *, batch_size: int) -> np.ndarray:
+    """Class probabilities of clips by a network with one head: see `predict_heads`."""
+    (found,) = predict_heads(model, inputs, batch_size=batch_size)
+    return found
+
+
+def predict_heads(model: Any, inputs: Arrays, *, batch_size: int) -> list[np.ndarray]:
     """Class probabilities of clips.
 
     Args:
-        model: A trained network with one head.
-        inputs: Unscaled, shape (clips, 68, frames).
+        model: A trained network.
+        inputs: Unscaled, shape (clips, rows, frames).
         batch_size: Clips at a time; every batch is filled up to it.
 
     Returns:
-        Shape (clips, classes), float64; rows sum to one.
+        Of every head, shape (clips, classes), float64; rows sum to one.
     """
     ones = np.ones(len(inputs))
     batches = Batches(inputs, ones, ones, batch_size=batch_size)
-    outputs = model.predict(batches, verbose=0)[: len(inputs)].astype(np.float64)
+    found = model.predict(batches, verbose=0)
+    outputs = found if isinstance(found, list) else [found]
+    return [_probabilities(each[: len(inputs)].astype(np.float64)) for each in outputs]
+
+
+def _probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Outputs of a head, those of a sigmoid as both classes."""
     return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs

@@ -14,6 +14,7 @@ from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TRAINING, VALIDATION
 from voicetraits.networks import build
 from voicetraits.networks.augment import Augmentation
+from voicetraits.networks.ensemble import mean_of
 from voicetraits.params import Frames
 from voicetraits.tasks import Head, Task
 from voicetraits.training.batches import Batches
@@ -27,12 +28,15 @@ from voicetraits.training.fit import (
     targets,
 )
 
+# Far from those of repeats, which are one apart.
+_BETWEEN_SEEDS = 1000
+
 
 def fit_frames(
     network: str,
     task: Task,
     stored: StoredFrames,
-    labels: np.ndarray,
+    labels: Sequence[np.ndarray],
     places: dict[str, np.ndarray],
     groups: Sequence[Hashable],
     frames: Frames,
@@ -41,13 +45,14 @@ def fit_frames(
     label: str,
     live_folder: Path,
 ) -> Any:
-    """Train a network on crops; its last weights are kept.
+    """Train a network on crops, or several from other seeds and take their mean.
 
     Args:
         network: A name in ANY_LENGTH.
-        task: The task, which has one head.
+        task: The task; of several heads, each counts the same.
         stored: All clips.
-        labels: Their class numbers.
+        labels: Their class numbers, of every head; below 0, a clip has no label for it. Classes of
+            the first are drawn equally often.
         places: Clips of the training and of the validation part, which is watched alone.
         groups: What each clip's group is: smaller ones are drawn beyond their share.
         frames: Passes, crops, optimisation and augmentation.
@@ -61,38 +66,73 @@ def fit_frames(
     Raises:
         NotFiniteError: If a loss or a weight is infinite or no number.
     """
-    from dvclive import Live
-
-    (head,) = task.heads
     # Layers are numbered through a process, and the numbers go into the weights file.
     keras.utils.clear_session()
+    members = [
+        _fit_one(
+            network,
+            task,
+            stored,
+            labels,
+            places,
+            groups,
+            frames,
+            seed=seed + _BETWEEN_SEEDS * number,
+            label=f"{label}, network {number + 1}" if frames.ensemble > 1 else label,
+            live_folder=live_folder if not number else live_folder / f"network_{number + 1}",
+        )
+        for number in range(frames.ensemble)
+    ]
+    return members[0] if len(members) == 1 else mean_of(members)
+
+
+def _fit_one(
+    network: str,
+    task: Task,
+    stored: StoredFrames,
+    labels: Sequence[np.ndarray],
+    places: dict[str, np.ndarray],
+    groups: Sequence[Hashable],
+    frames: Frames,
+    *,
+    seed: int,
+    label: str,
+    live_folder: Path,
+) -> Any:
+    """Train one network; its last weights are kept."""
+    from dvclive import Live
+
     keras.utils.set_random_seed(seed)
     model = build(network, (stored.bands, None), task.heads, seed=seed)
-    here = places[TRAINING]
+    here, watched = places[TRAINING], places[VALIDATION]
     batches = CropBatches(
         stored,
         here,
-        labels=labels[here],
+        labels=labels[0][here],
         groups=[groups[place] for place in here],
-        targets=targets(labels[here], head),
+        targets=_targets(labels, here, task),
+        weights=[
+            _balanced(each[here]) if n else np.ones(len(here)) for n, each in enumerate(labels)
+        ],
         frames=frames.crop,
         batch_size=frames.batch_size,
         steps=frames.steps,
         mixup=frames.mixup,
         seed=seed,
     )
-    watched = places[VALIDATION]
     validation = Batches(
         SpreadCrops(stored, watched, frames=frames.crop, crops=1),
-        targets(labels[watched], head),
-        balanced_weights(labels[watched]),
+        _targets(labels, watched, task),
+        tuple(_balanced(each[watched]) for each in labels),
         batch_size=frames.batch_size,
     )
-    trained = keras.Sequential([_augmentation(frames, seed=seed), model])
+    inputs = keras.Input((stored.bands, frames.crop), frames.batch_size)
+    outputs = model(_augmentation(frames, seed=seed)(inputs))
+    trained = keras.Model(inputs, outputs if isinstance(outputs, list) else [outputs])
     trained.compile(
         optimizer=_optimizer(frames, steps=frames.passes * len(batches)),
-        loss=_loss(head, smoothing=frames.smoothing),
-        weighted_metrics=[keras.metrics.MeanMetricWrapper(_agreement, name="accuracy")],
+        loss=[_loss(head, smoothing=frames.smoothing) for head in task.heads],
+        weighted_metrics=[[_accuracy()] for _ in task.heads],
     )
     with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
         trained.fit(
@@ -100,7 +140,7 @@ def fit_frames(
             validation_data=validation,
             epochs=frames.passes,
             callbacks=[
-                StopWhereNotFinite(),
+                StopWhereNotFinite("frames.learning_rate"),
                 LogEpochs(live, label=label, epochs=frames.passes),
             ],
             verbose=0,
@@ -108,6 +148,24 @@ def fit_frames(
         )
     require_finite_weights(model)
     return model
+
+
+def _targets(
+    labels: Sequence[np.ndarray], places: np.ndarray, task: Task
+) -> tuple[np.ndarray, ...]:
+    """Targets of every head; where a clip has no label, those of its first class."""
+    return tuple(
+        targets(np.maximum(each[places], 0), head)
+        for each, head in zip(labels, task.heads, strict=True)
+    )
+
+
+def _balanced(labels: np.ndarray) -> np.ndarray:
+    """Weights under which every class counts the same, and what has no label nothing."""
+    weights = np.zeros(len(labels))
+    there = labels >= 0
+    weights[there] = balanced_weights(labels[there])
+    return weights
 
 
 def _augmentation(frames: Frames, *, seed: int) -> Augmentation:
@@ -138,6 +196,10 @@ def _loss(head: Head, *, smoothing: float) -> Any:
     if head.units == 1:
         return keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
     return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+
+
+def _accuracy() -> Any:
+    return keras.metrics.MeanMetricWrapper(_agreement, name="accuracy")
 
 
 def _agreement(expected: Any, found: Any) -> Any:

@@ -14,7 +14,7 @@ from voicetraits.errors import NotFiniteError
 from voicetraits.models import Model
 from voicetraits.params import Params
 from voicetraits.training.baselines import linear_baseline, majority_baseline, mean_and_deviation
-from voicetraits.training.outcome import Outcome
+from voicetraits.training.outcome import Outcome, Tested
 
 
 def train_on_arrays(
@@ -23,9 +23,18 @@ def train_on_arrays(
     folders: dict[str, Path],
     params: Params,
     *,
+    seed: int,
     live_folder: Path,
 ) -> Outcome | str:
-    """Train a network on arrays of one length; the same arguments as `train_model`.
+    """Train a network on arrays of one length, in one split.
+
+    Args:
+        model: What to train.
+        clips: One split.
+        folders: Folder of array shards by its `home`.
+        params: The whole of params.yaml.
+        seed: Of undersampling, initial weights and batches.
+        live_folder: dvclive's folder.
 
     Returns:
         What it made, or why it cannot be.
@@ -47,7 +56,7 @@ def train_on_arrays(
         task,
         params.protocol,
         selection_clips=params.train.selection_clips,
-        seed=params.seed,
+        seed=seed,
     )
     if lacking := why_not(clips.iloc[kept], task, params.split, by=params.protocol.split_by):
         return f"undersampling leaves {lacking}"
@@ -66,15 +75,24 @@ def train_on_arrays(
         seen,
         scaling,
         params.train,
-        seed=params.seed,
+        seed=seed,
         label=model.name,
         live_folder=live_folder,
     )
     statistics = [mean_and_deviation(part.arrays) for part in (training, test)]
-    probabilities = {
-        "network": predict(network, test.arrays, batch_size=batch_size),
-        "linear": linear_baseline(statistics[0], training.labels, statistics[1], seed=params.seed),
-        "majority": majority_baseline(before, len(test.labels), classes=len(task.classes)),
+    linear = linear_baseline(statistics[0], training.labels, statistics[1], seed=seed)
+    majority = majority_baseline(before, len(test.labels), classes=len(task.classes))
+    found = {
+        name: predict(network, parts[name].arrays, batch_size=batch_size)
+        for name in (VALIDATION, TEST)
     }
-    used = pd.concat([part.clips for part in parts.values()])
-    return Outcome(network, arrays.shape[1:], used, probabilities)
+    return Outcome(
+        network,
+        arrays.shape[1:],
+        pd.concat([part.clips for part in parts.values()]),
+        [
+            *(Tested("network", task, parts[name].clips, found[name]) for name in found),
+            Tested("linear", task, test.clips, linear),
+            Tested("majority", task, test.clips, majority),
+        ],
+    )

@@ -8,15 +8,19 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.dataset.frames import StoredFrames
-from voicetraits.dataset.parts import PARTS, TEST, TRAINING, encode
+from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION, encode
 from voicetraits.models import Model
 from voicetraits.params import Params
+from voicetraits.tasks import Task
 from voicetraits.training.baselines import (
     linear_baseline,
     majority_baseline,
     mean_and_deviation_of_frames,
 )
-from voicetraits.training.outcome import Outcome
+from voicetraits.training.outcome import Outcome, Tested
+
+# The class number of a clip without a label of a task.
+UNLABELLED = -1
 
 
 def train_on_frames(
@@ -25,9 +29,10 @@ def train_on_frames(
     folders: dict[str, Path],
     params: Params,
     *,
+    seed: int,
     live_folder: Path,
 ) -> Outcome:
-    """Train a network on frames of clips of any length; the same arguments as `train_model`.
+    """Train a network on frames of clips of any length; the same arguments as `train_on_arrays`.
 
     No clip is left out to balance the classes: each class is drawn equally often.
 
@@ -35,40 +40,70 @@ def train_on_frames(
         NotFiniteError: If numbers that come out are none.
     """
     from voicetraits.training.crops import SpreadCrops
-    from voicetraits.training.fit import predict
+    from voicetraits.training.fit import predict_heads
     from voicetraits.training.fit_frames import fit_frames
 
     task, frames = model.task, params.frames
     order = np.concatenate([np.flatnonzero(clips["part"] == part) for part in PARTS])
     clips = clips.iloc[order].reset_index(drop=True)
     stored = StoredFrames(clips, folders, budget_gb=params.train.memory_budget_gb)
-    labels = encode(clips["label"].to_numpy(), task)
+    labels = [class_numbers(clips, each) for each in task.tasks]
     places = {part: np.flatnonzero(clips["part"] == part) for part in PARTS}
-    groups = list(zip(clips["locale"], clips["gender"], strict=True))
     network = fit_frames(
         model.network,
         task,
         stored,
         labels,
         places,
-        groups,
+        list(clips[["corpus", "source", "locale", "gender"]].itertuples(index=False, name=None)),
         frames,
-        seed=params.seed,
+        seed=seed,
         label=model.name,
         live_folder=live_folder,
     )
-    crops = SpreadCrops(stored, places[TEST], frames=frames.crop, crops=frames.crops)
-    found = predict(network, crops, batch_size=frames.batch_size)
+    tested = []
+    for part in (VALIDATION, TEST):
+        crops = SpreadCrops(stored, places[part], frames=frames.crop, crops=frames.crops)
+        found = predict_heads(network, crops, batch_size=frames.batch_size)
+        for each, numbers, outputs in zip(task.tasks, labels, found, strict=True):
+            labelled = numbers[places[part]] != UNLABELLED
+            rows = _labelled(clips, places[part][labelled], numbers, each)
+            tested.append(Tested("network", each, rows, crops.mean_by_clip(outputs)[labelled]))
     statistics = {
         part: mean_and_deviation_of_frames(stored, places[part]) for part in (TRAINING, TEST)
     }
-    probabilities = {
-        "network": crops.mean_by_clip(found),
-        "linear": linear_baseline(
-            statistics[TRAINING], labels[places[TRAINING]], statistics[TEST], seed=params.seed
-        ),
-        "majority": majority_baseline(
-            labels[places[TRAINING]], len(places[TEST]), classes=len(task.classes)
-        ),
-    }
-    return Outcome(network, (stored.bands, None), clips, probabilities)
+    for each, numbers in zip(task.tasks, labels, strict=True):
+        tested += _baselines(clips, each, numbers, places, statistics, seed=seed)
+    return Outcome(network, (stored.bands, None), clips, tested)
+
+
+def class_numbers(clips: pd.DataFrame, task: Task) -> np.ndarray:
+    """Class number of every clip, UNLABELLED where it has no label of the task."""
+    names = clips[task.column].map(task.merged)
+    numbers = np.full(len(clips), UNLABELLED)
+    numbers[names.notna()] = encode(names[names.notna()].to_numpy(), task)
+    return numbers
+
+
+def _labelled(
+    clips: pd.DataFrame, places: np.ndarray, numbers: np.ndarray, task: Task
+) -> pd.DataFrame:
+    return clips.iloc[places].assign(label=[task.classes[n] for n in numbers[places]])
+
+
+def _baselines(
+    clips: pd.DataFrame,
+    task: Task,
+    numbers: np.ndarray,
+    places: dict[str, np.ndarray],
+    statistics: dict[str, np.ndarray],
+    *,
+    seed: int,
+) -> list[Tested]:
+    """What needs no network makes of the test part."""
+    seen, asked = (numbers[places[part]] != UNLABELLED for part in (TRAINING, TEST))
+    labels = numbers[places[TRAINING][seen]]
+    rows = _labelled(clips, places[TEST][asked], numbers, task)
+    linear = linear_baseline(statistics[TRAINING][seen], labels, statistics[TEST][asked], seed=seed)
+    majority = majority_baseline(labels, len(rows), classes=len(task.classes))
+    return [Tested("linear", task, rows, linear), Tested("majority", task, rows, majority)]
