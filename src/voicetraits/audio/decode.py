@@ -86,8 +86,8 @@ def decode(
         raise AudioError("empty file")
     try:
         return _decode(data, sample_rate, seconds, longest or seconds)
-    except (AudioError, OSError):
-        raise  # OSError: of this machine, such as a full disk, and not of the clip
+    except (AudioError, ImportError, OSError):
+        raise  # the last two: of this machine, such as a package that is missing, not of the clip
     except MemoryError:
         # A damaged header can promise terabytes; the array for them is made before any is read.
         raise AudioError("header promises more samples than memory holds") from None

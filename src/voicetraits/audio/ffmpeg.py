@@ -25,6 +25,8 @@ _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
 # Rate and channels are those of most of the first frames: one may be damaged, and AAC may say
 # only in its second frame that it has twice the rate.
 _FIRST_FRAMES = 5
+# PyAV looks for the end of a list of planes that has none where a frame has as many.
+_MANY_PLANES = 8
 _SKIPPED = 2**16  # samples that are decoded at a time on the way to a later one
 
 
@@ -71,9 +73,7 @@ class FfmpegFile:
         shapes = Counter((frame.sample_rate, frame.layout.nb_channels) for frame in first)
         self.samplerate, self.channels = shapes.most_common(1)[0][0]
         self._blocks = (
-            _samples(frame, self.channels)
-            for frame in chain(first, frames)
-            if frame.sample_rate == self.samplerate
+            _samples(frame, self.channels) for frame in chain(first, frames) if self._belongs(frame)
         )
         self._kept = np.empty((0, self.channels), dtype=np.float32)  # decoded and not read
 
@@ -87,6 +87,8 @@ class FfmpegFile:
                     end = packet.pts + (packet.duration or 0)
                     self._reached = float(end * packet.time_base)
                 yield packet
+        except IndexError:
+            pass  # PyAV at the end of a file in which further streams have turned up
         except av.FFmpegError as error:
             _raise_if_of_memory(error)
 
@@ -101,6 +103,12 @@ class FfmpegFile:
                         yield frame
             except av.FFmpegError as error:
                 _raise_if_of_memory(error)
+
+    def _belongs(self, frame: AudioFrame) -> bool:
+        """Whether a frame is of the stream as it began; none else has another rate."""
+        count = frame.layout.nb_channels
+        known = count == self.channels or count < _MANY_PLANES
+        return known and frame.sample_rate == self.samplerate
 
     def read(self, frames: int, *, dtype: str = "float32", always_2d: bool = True) -> np.ndarray:
         """The next samples, shape (samples, channels), float32, 1 at full scale; fewer at the end.
@@ -191,15 +199,24 @@ def _raise_if_of_memory(error: Exception) -> None:
 
 def _samples(frame: AudioFrame, channels: int) -> np.ndarray:
     """Samples of a frame, shape (samples, channels), float32, 1 at full scale."""
-    values = frame.to_ndarray()
     found = frame.layout.nb_channels
+    if frame.format.is_planar and found >= _MANY_PLANES:
+        frame = _interleaved(frame)
+    values = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, found)
     if values.dtype.kind == "u":  # 8 bits, with silence at 128
         values = (values.astype(np.float32) - 128) / 128
     elif values.dtype.kind == "i":
         values = values.astype(np.float32) / 2.0 ** (8 * values.dtype.itemsize - 1)
     else:
-        values = values.astype(np.float32)
+        with np.errstate(over="ignore"):  # of damaged float64; infinite numbers are refused later
+            values = values.astype(np.float32)
     if found != channels:  # where it changes, each channel gets the mean of those that are there
         values = np.repeat(values.mean(axis=1, keepdims=True), channels, axis=1)
     return values
+
+
+def _interleaved(frame: AudioFrame) -> AudioFrame:
+    import av
+
+    return av.AudioResampler(format=frame.format.packed).resample(frame)[0]
