@@ -64,7 +64,7 @@ class FfmpegFile:
     def _begin(self) -> None:
         self._stream = _audio_stream(self._container)
         self._packets = self._container.demux(self._stream)
-        self._reached: float | None = None  # seconds, where the packets up to now end
+        self._reached: int | None = None  # ticks of the stream, where the packets up to now end
         self._decoded = 0  # samples
         frames = self._frames()
         first = list(islice(frames, _FIRST_FRAMES))
@@ -83,9 +83,8 @@ class FfmpegFile:
 
         try:
             for packet in self._packets:
-                if packet.pts is not None and packet.time_base:
-                    end = packet.pts + (packet.duration or 0)
-                    self._reached = float(end * packet.time_base)
+                if packet.pts is not None:
+                    self._reached = packet.pts + (packet.duration or 0)
                 yield packet
         except IndexError:
             pass  # PyAV at the end of a file in which further streams have turned up
@@ -151,9 +150,10 @@ class FfmpegFile:
         before = self._reached
         for _ in self._demuxed():
             pass
-        if before is None or self._reached is None or self._reached < before:
+        tick = self._stream.time_base
+        if before is None or self._reached is None or self._reached < before or not tick:
             return math.nan
-        return self._decoded + round((self._reached - before) * self.samplerate)
+        return self._decoded + round((self._reached - before) * tick * self.samplerate)
 
     def close(self) -> None:
         """Free what FFmpeg holds."""
@@ -210,7 +210,7 @@ def _samples(frame: AudioFrame, channels: int) -> np.ndarray:
         values = values.astype(np.float32) / 2.0 ** (8 * values.dtype.itemsize - 1)
     else:
         with np.errstate(over="ignore"):  # of damaged float64; infinite numbers are refused later
-            values = values.astype(np.float32)
+            values = values.astype(np.float32, copy=False)
     if found != channels:  # where it changes, each channel gets the mean of those that are there
         values = np.repeat(values.mean(axis=1, keepdims=True), channels, axis=1)
     return values
