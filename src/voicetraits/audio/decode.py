@@ -34,7 +34,6 @@ _MOST_CHANNELS = 32
 _LOUDEST = 1e15  # 1 is full scale; squares of more are no float32
 _LONGEST = 24 * 3600  # seconds; a header that promises more says nothing about the duration
 
-
 _File: TypeAlias = soundfile.SoundFile | FfmpegFile
 _Opener: TypeAlias = Callable[[bytes], _File]
 
@@ -110,7 +109,7 @@ def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> So
         except FfmpegError as other:
             raise AudioError(str(other) or f"not readable as audio: {_why(error, data)}") from other
     notes = []
-    # Where decoding came to the end, the samples tell; elsewhere, the header.
+    # Where decoding came to the end, the samples tell; elsewhere, header or packets.
     at_end = len(channels) < wanted * rate - 1
     duration = (len(channels) if at_end else frames) / rate
     deciding = len(channels) if math.isinf(first) else int(first * rate)

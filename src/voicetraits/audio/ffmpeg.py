@@ -25,7 +25,7 @@ _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
 # Rate and channels are those of most of the first frames: one may be damaged, and AAC may say
 # only in its second frame that it has twice the rate.
 _FIRST_FRAMES = 5
-# PyAV looks for the end of a list of planes that has none where a frame has as many.
+# PyAV reads beyond the end of a frame's list of planes, and crashes, where it has as many.
 _MANY_PLANES = 8
 _SKIPPED = 2**16  # samples that are decoded at a time on the way to a later one
 
