@@ -3,7 +3,7 @@
     python -m benchmarks.whole_path
 
 Ours is what the pipeline does, on one core: corpus archive, WAV shards, array shards. The other
-goes clip by clip through pydub, an ffmpeg process, a WAV file and pyAudioAnalysis. A thousand
+goes clip by clip through FFmpeg, pydub, a WAV file and pyAudioAnalysis. A thousand
 clips of the sample corpus: ours converts them all in every round, the other the next part of them.
 """
 
@@ -38,7 +38,7 @@ LOCALES = ("es", "en")
 CLIPS = 500  # of each locale
 SPEAKERS = 80  # of each locale: more clips than that
 ROUNDS = 5
-BASELINE = "pydub, ffmpeg, pyAudioAnalysis"
+BASELINE = "FFmpeg, pydub, pyAudioAnalysis"
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from voicetraits.workers.environment import pin_environment
 
 pin_environment()  # as every stage does, before NumPy is loaded
 
+import av
 import numpy as np
 import pandas as pd
 import psutil
@@ -73,6 +75,75 @@ def audio_file(signal: np.ndarray, sample_rate: int, format: str = "WAV", **opti
     file = io.BytesIO()
     soundfile.write(file, signal, sample_rate, format=format, **options)
     return file.getvalue()
+
+
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 6: "5.1", 8: "7.1"}
+
+
+def recording(
+    signal: np.ndarray,
+    sample_rate: int,
+    format: str,
+    codec: str,
+    *,
+    others: tuple[np.ndarray, ...] = (),
+    pictures: int = 0,
+    title: str = "",
+    options: dict[str, str] | None = None,
+) -> bytes:
+    """The bytes of a file that FFmpeg encodes, of a signal (samples,) or (samples, channels).
+
+    Args:
+        signal: None of it is encoded where it has no samples, and there is no audio stream.
+        sample_rate: In Hz.
+        format: Name of FFmpeg's muxer.
+        codec: Name of FFmpeg's encoder.
+        others: Signals of further audio streams.
+        pictures: Frames of a video stream, which comes first.
+        title: A tag.
+        options: Of the muxer.
+    """
+    file = io.BytesIO()
+    with av.open(file, "w", format=format, options=options or {}) as container:
+        container.metadata["title"] = title
+        if pictures:
+            video = container.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        signals = [one for one in (signal, *others) if len(one)]
+        streams = [_audio_stream(container, codec, one, sample_rate) for one in signals]
+        for number in range(pictures):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number % 256, np.uint8))
+            container.mux(video.encode(frame))
+        if pictures:
+            container.mux(video.encode(None))
+        for stream, one in zip(streams, signals, strict=True):
+            for frame in _audio_frames(stream.codec_context, one, sample_rate):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def _audio_stream(container: Any, codec: str, signal: np.ndarray, sample_rate: int) -> Any:
+    stream = container.add_stream(codec, rate=sample_rate)
+    stream.codec_context.layout = LAYOUTS[signal.reshape(len(signal), -1).shape[1]]
+    stream.codec_context.bit_rate = 12200 if "amr" in codec else 128_000
+    stream.codec_context.options = {"strict": "experimental"}
+    stream.codec_context.open()
+    return stream
+
+
+def _audio_frames(encoder: Any, signal: np.ndarray, sample_rate: int) -> Iterator[av.AudioFrame]:
+    samples = np.ascontiguousarray(signal, dtype=np.float32).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(samples, format="flt", layout=encoder.layout)
+    frame.sample_rate, frame.pts = sample_rate, 0
+    frame.time_base = Fraction(1, sample_rate)
+    resampler = av.AudioResampler(
+        format=encoder.format,
+        layout=encoder.layout,
+        rate=sample_rate,
+        frame_size=encoder.frame_size or 1024,
+    )
+    yield from resampler.resample(frame)
+    yield from resampler.resample(None)
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 60.0) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tracemalloc
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
-from conftest import audio_file, tone
+from conftest import audio_file, recording, tone
 
 from voicetraits.audio.audible import CUT_LATER, ONE_CHANNEL, where_sound_begins
 from voicetraits.audio.decode import AudioError, Sound, decode
@@ -266,17 +264,28 @@ def test_what_follows_the_sound_is_not_read():
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_what_ffmpeg_reads_is_heard_as_well(tmp_path, channels):
-    late = np.concatenate([silence(6), speech(3)])
-    stereo = np.stack([late, -late][:channels], axis=1)
-    source, made = tmp_path / "a.wav", tmp_path / "a.m4a"
-    source.write_bytes(audio_file(stereo, RATE))
-    subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", source, made], check=True
-    )
-    sound = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=SECONDS)
+@pytest.mark.parametrize(("format", "codec"), [("ipod", "aac"), ("webm", "libopus")])
+def test_what_a_phone_or_a_browser_records_is_heard_as_well(format, codec, channels):
+    late = np.concatenate([silence(6, 48000), speech(3, rate=48000)])
+    made = recording(np.stack([late, -late][:channels], axis=1), 48000, format, codec)
+    sound = decode(made, name="a", sample_rate=RATE, seconds=SECONDS)
     assert sound.note == CUT_LATER + (f", {ONE_CHANNEL}" if channels == 2 else "")
     assert onset(sound) == pytest.approx(0.1, abs=0.06)
+    assert sound.duration == pytest.approx(9, abs=0.05)
+
+
+@pytest.mark.slow
+def test_long_silence_first_in_a_recording_takes_little_memory():
+    made = recording(
+        np.concatenate([silence(600, 8000), speech(3, rate=8000)]), 8000, "ipod", "aac"
+    )
+    tracemalloc.start()
+    sound = decode(made, name="a", sample_rate=RATE, seconds=SECONDS)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sound.note == CUT_LATER
+    assert onset(sound) == pytest.approx(0.1, abs=0.06)
+    assert most < 20e6
 
 
 def both(channels: np.ndarray, rate: int) -> tuple[Sound, Sound]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-import subprocess
+import sys
 import wave
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 from conftest import audio_file, tone
@@ -68,26 +67,6 @@ def test_the_channels_are_averaged():
     stereo = np.stack([left, np.zeros_like(left)], axis=1)
     signal = signal_of(audio_file(stereo, RATE, subtype="FLOAT"), name="a.wav", sample_rate=RATE)
     np.testing.assert_allclose(signal, left / 2, atol=1e-6)
-
-
-@pytest.mark.parametrize("channels", [1, 2, 6])
-def test_what_libsndfile_cannot_read_is_read_through_ffmpeg(tmp_path, channels):
-    source, made = tmp_path / "a.wav", tmp_path / "a.m4a"
-    source.write_bytes(audio_file(np.tile(tone(440, 32000)[:, None], (1, channels)), 32000))
-    subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", source, made], check=True
-    )
-    # The name in capitals, as some telephones write it.
-    signal, duration, _ = decode(made.read_bytes(), name="A.M4A", sample_rate=RATE)
-    assert duration == pytest.approx(1, rel=0.05)
-    assert len(signal) == pytest.approx(RATE, rel=0.05)
-    assert alike(signal, tone(440, RATE)) > 0.99
-    start, duration, _ = decode(made.read_bytes(), name="a.m4a", sample_rate=RATE, seconds=0.5)
-    assert math.isnan(duration)
-    assert len(start) < 0.7 * RATE
-    np.testing.assert_allclose(start[: RATE // 2], signal[: RATE // 2], atol=1e-4)
-    with pytest.raises(AudioError, match="not readable as audio"):
-        signal_of(made.read_bytes()[:500], name="a.m4a", sample_rate=RATE)
 
 
 def test_an_ending_that_is_wrong_does_not_matter_to_what_libsndfile_reads():
@@ -175,13 +154,10 @@ def test_whatever_a_library_makes_of_garbage_is_a_reason(monkeypatch, library, k
         decode(data, name="a.wav", sample_rate=RATE)
 
 
-def test_a_full_disk_is_no_fault_of_the_clip(monkeypatch):
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
-    with pytest.raises(OSError, match="No space left"):
-        decode(b"for ffmpeg" * 100, name="a.m4a", sample_rate=RATE)
+def test_a_machine_without_the_decoder_is_no_fault_of_the_clip(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError):
+        decode(b"for FFmpeg" * 100, name="a.m4a", sample_rate=RATE)
 
 
 @pytest.mark.parametrize("format", ["MP3", "WAV", "FLAC", "OGG"])

@@ -1,19 +1,17 @@
 """Any audio file in, its sound at one sample rate in mono out.
 
-libsndfile decodes and soxr resamples, both fast and exact; ffmpeg decodes the rest. Of several
-channels the mean is taken, of a long file the start, if they are heard in them (`audible`).
+libsndfile decodes and soxr resamples, both fast and exact; FFmpeg decodes what libsndfile cannot.
+Of several channels the mean is taken, of a long file the start, if they are heard in them
+(`audible`). What a file is, its bytes say: its name plays no part.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import soundfile
@@ -27,7 +25,7 @@ from voicetraits.audio.audible import (
     plainly_sounds,
     where_sound_begins,
 )
-from voicetraits.audio.wav import segment_type
+from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
 from voicetraits.errors import InputError
 
 # What is outside comes from a damaged header, and costs memory or gives no speech.
@@ -36,19 +34,8 @@ _MOST_CHANNELS = 32
 _LOUDEST = 1e15  # 1 is full scale; squares of more are no float32
 _LONGEST = 24 * 3600  # seconds; a header that promises more says nothing about the duration
 
-# ffmpeg's decoder for each file ending. Naming it keeps pydub from asking ffprobe, which
-# imageio-ffmpeg does not ship, and keeps ffmpeg from guessing at what a file could be.
-_FFMPEG_CODECS = {
-    "mp3": "mp3",
-    "wav": "pcm_s16le",
-    "flac": "flac",
-    "ogg": "vorbis",
-    "m4a": "aac",
-    "mp4": "aac",
-    "aac": "aac",
-    "webm": "opus",
-    "amr": "amrnb",
-}
+_File: TypeAlias = soundfile.SoundFile | FfmpegFile
+_Opener: TypeAlias = Callable[[bytes], _File]
 
 
 class AudioError(InputError):
@@ -81,8 +68,8 @@ def decode(
     """Decode one audio file to mono.
 
     Args:
-        data: The file's bytes: MP3, WAV, FLAC, OGG, or what ffmpeg reads.
-        name: File name; its ending tells ffmpeg the format.
+        data: The file's bytes: MP3, WAV, FLAC, OGG, or what phones, browsers and messengers make.
+        name: File name, for the caller's sake: the bytes alone say what the file is.
         sample_rate: Wanted rate in Hz.
         seconds: What is decoded begins at the start, or, where these first seconds hold nearly
             nothing that is heard, shortly before the sound.
@@ -90,15 +77,16 @@ def decode(
             follows the first `seconds` changes nothing in them, nor whether the file is refused.
 
     Raises:
-        AudioError: If the file is empty, is not audio, or holds no samples, silence alone, or NaN
-            in the first `seconds` of what is decoded. A NaN after them ends the clip.
+        AudioError: If the file is empty, is not audio, or has no audio stream, no samples,
+            silence alone, or NaN in the first `seconds` of what is decoded. A NaN after them ends
+            the clip.
     """
     if not data:
         raise AudioError("empty file")
     try:
-        return _decode(data, name, sample_rate, seconds, longest or seconds)
-    except (AudioError, OSError):
-        raise  # OSError: of this machine, such as a full disk, and not of the clip
+        return _decode(data, sample_rate, seconds, longest or seconds)
+    except (AudioError, ImportError, OSError):
+        raise  # the last two: of this machine, such as a package that is missing, not of the clip
     except MemoryError:
         # A damaged header can promise terabytes; the array for them is made before any is read.
         raise AudioError("header promises more samples than memory holds") from None
@@ -108,23 +96,26 @@ def decode(
         raise AudioError(f"not decodable: {type(error).__name__}: {error}") from error
 
 
-def _decode(data: bytes, name: str, sample_rate: int, seconds: float, longest: float) -> Sound:
+def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> Sound:
     # A tenth of a second more, so that the resampler's tail falls behind the cut.
     first, wanted = seconds + 0.1, longest + 0.1
-    by = "libsndfile"
+    opener: _Opener = _by_libsndfile
     try:
-        channels, rate, frames = _decode_soundfile(data, wanted)
+        channels, rate, frames = _first_part(opener, data, wanted)
     except soundfile.LibsndfileError as error:
-        by = "ffmpeg"
-        channels, rate, frames = _decode_ffmpeg(data, name, wanted, reason=_why(error))
+        opener = FfmpegFile
+        try:
+            channels, rate, frames = _first_part(opener, data, wanted)
+        except FfmpegError as other:
+            raise AudioError(str(other) or f"not readable as audio: {_why(error, data)}") from other
     notes = []
-    # Where decoding came to the end, the samples tell; elsewhere, the header.
+    # Where decoding came to the end, the samples tell; elsewhere, header or packets.
     at_end = len(channels) < wanted * rate - 1
     duration = (len(channels) if at_end else frames) / rate
     deciding = len(channels) if math.isinf(first) else int(first * rate)
     channels = _numbers(channels, deciding)
     if len(channels) >= first * rate - 1 and not plainly_sounds(channels[:deciding], rate):
-        later = _decode_later(data, name, first, wanted, by=by)
+        later = _later_part(opener, data, first, wanted)
         if later is not None:
             channels = _numbers(later, deciding)
             notes.append(CUT_LATER)
@@ -154,63 +145,37 @@ def _numbers(channels: np.ndarray, deciding: int) -> np.ndarray:
     return channels[:end]
 
 
-def _why(error: soundfile.LibsndfileError) -> str:
-    """What libsndfile says of a file, which for an MP3 that is cut off after its tags is wrong."""
-    if "does not exist" in error.error_string:
+def _why(error: soundfile.LibsndfileError, data: bytes) -> str:
+    """What libsndfile says of a file that FFmpeg does not read either, unless it is wrong.
+
+    It is wrong for an MP3 that is cut off after its tags, and it does not know MP4, of which the
+    end is needed, too.
+    """
+    if "does not exist" in error.error_string or data[4:8] == b"ftyp":
         return "cut off, or too damaged to be read"
     return error.error_string
 
 
-def _decode_soundfile(data: bytes, wanted: float) -> tuple[np.ndarray, int, float]:
-    """Samples (frames, channels), sample rate in Hz, and the frames of the whole file."""
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
+def _by_libsndfile(data: bytes) -> soundfile.SoundFile:
+    return soundfile.SoundFile(io.BytesIO(data))
+
+
+def _first_part(opener: _Opener, data: bytes, wanted: float) -> tuple[np.ndarray, int, float]:
+    """Samples (frames, channels), sample rate in Hz, and the frames of the whole file or NaN."""
+    with opener(data) as file:
         rate = file.samplerate
         if rate not in _RATES:
             raise AudioError("a sample rate that no recorder has")
         if file.channels > _MOST_CHANNELS:
             raise AudioError(f"more than {_MOST_CHANNELS} channels")
         frames = -1 if math.isinf(wanted) else int(wanted * rate)
-        return file.read(frames, dtype="float32", always_2d=True), rate, file.frames
+        samples = file.read(frames, dtype="float32", always_2d=True)
+        return samples, rate, file.frames
 
 
-def _decode_ffmpeg(
-    data: bytes, name: str, wanted: float, *, reason: str
-) -> tuple[np.ndarray, int, float]:
-    """The same, but for the frames of the whole file: NaN, as ffmpeg tells only by decoding."""
-    ending = Path(name).suffix.lower().lstrip(".")
-    codec = _FFMPEG_CODECS.get(ending)
-    if codec is None:
-        raise AudioError(f"not readable as audio: {reason}")
-    audio_segment = segment_type()
-    from pydub.exceptions import CouldntDecodeError
-
-    # A real file, since some containers (MP4) cannot be read from a pipe.
-    with tempfile.NamedTemporaryFile(suffix=f".{ending}") as file:
-        file.write(data)
-        file.flush()
-        try:
-            segment = audio_segment.from_file(
-                file.name,
-                format=ending,
-                codec=codec,
-                duration=None if math.isinf(wanted) else wanted,
-            )
-        except (CouldntDecodeError, IndexError) as error:
-            raise AudioError(f"not readable as audio: {reason}") from error
-    samples = np.array(segment.get_array_of_samples()).reshape(-1, segment.channels)
-    channels = samples.astype(np.float32) / 2 ** (8 * segment.sample_width - 1)
-    return channels, segment.frame_rate, math.nan
-
-
-def _decode_later(
-    data: bytes, name: str, first: float, wanted: float, *, by: str
-) -> np.ndarray | None:
+def _later_part(opener: _Opener, data: bytes, first: float, wanted: float) -> np.ndarray | None:
     """Seconds from where the sound begins; none where the first seconds hold it already."""
-    with (
-        io.BytesIO(data) if by == "libsndfile" else _as_flac(data, name) as source,
-        soundfile.SoundFile(source) as opened,
-        _seekable(opened) as file,
-    ):
+    with opener(data) as opened, _seekable(opened) as file:
         begin = where_sound_begins(file, seconds=first)
         if begin is None:
             return None
@@ -222,7 +187,7 @@ def _decode_later(
 
 
 @contextmanager
-def _seekable(file: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
+def _seekable(file: _File) -> Iterator[_File]:
     """The same file, or a WAV of it where it is only read from front to back, as GSM 6.10 is."""
     if file.seekable():
         yield file
@@ -233,18 +198,3 @@ def _seekable(file: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
         copy.seek(0)
         with soundfile.SoundFile(copy) as recording:
             yield recording
-
-
-@contextmanager
-def _as_flac(data: bytes, name: str) -> Iterator[Path]:
-    """What libsndfile cannot read, brought by ffmpeg to a file that it can read in parts."""
-    ending = Path(name).suffix.lower().lstrip(".")
-    with tempfile.TemporaryDirectory() as folder:
-        source, flac = Path(folder, f"a.{ending}"), Path(folder, "b.flac")
-        source.write_bytes(data)
-        command = [segment_type().converter, "-loglevel", "error", "-nostdin"]
-        command += ["-acodec", _FFMPEG_CODECS[ending], "-f", ending, "-i", str(source)]
-        command += ["-vn", "-sample_fmt", "s16", "-t", str(FARTHEST), str(flac)]
-        if subprocess.run(command, capture_output=True).returncode:
-            raise AudioError("not readable as audio beyond its start")
-        yield flac

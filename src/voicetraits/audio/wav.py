@@ -16,16 +16,13 @@ from voicetraits.storage.files import whole_file
 
 @cache
 def segment_type() -> Any:
-    """Pydub's AudioSegment, told to use the ffmpeg that pip installed."""
+    """Pydub's AudioSegment."""
     import warnings
 
-    import imageio_ffmpeg
-
     with warnings.catch_warnings():
-        # pydub warns when the machine has no ffmpeg of its own: ours is set below.
+        # pydub warns when the machine has no ffmpeg program, which WAV does not need.
         warnings.simplefilter("ignore")
         from pydub import AudioSegment
-    AudioSegment.converter = imageio_ffmpeg.get_ffmpeg_exe()
     return AudioSegment
 
 

@@ -37,7 +37,7 @@ from voicetraits.storage.files import (
 from voicetraits.workers.pool import map_ordered
 
 # Packages whose version can change the bytes of a shard.
-_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "pydub", "imageio-ffmpeg", "pyAudioAnalysis")
+_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "av", "pydub", "pyAudioAnalysis")
 _MOST_TRIES = 3  # of a shard in one run
 
 

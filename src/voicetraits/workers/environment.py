@@ -49,8 +49,6 @@ def pin_environment() -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN) and not name.startswith(_HARMLESS):
             del os.environ[name]
-    # Another ffmpeg decodes otherwise, or not at all.
-    os.environ.pop("IMAGEIO_FFMPEG_EXE", None)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     os.environ.update(_AVX2 if _has_avx2() else {"XLA_FLAGS": _XLA_FLAGS})
     # In what is no folder, there is no keras.json, and none is written.
