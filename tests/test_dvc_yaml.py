@@ -92,11 +92,11 @@ def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
     ("room", "rerun"),
     [
         ("selection", {"select"}),
-        ("plots", {"explore", "summarise"}),
+        ("plots", {"explore", "summarise", "report"}),
         ("features", {"extract", "extract_frames"}),
         ("training", {"train", "train_pooled", "train_frames", "train_frames_pooled"}),
-        ("evaluation", {"summarise"}),
-        ("report", {"explore", "summarise"}),
+        ("evaluation", {"summarise", "report"}),
+        ("report", {"explore", "summarise", "report"}),
     ],
 )
 def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
@@ -166,6 +166,7 @@ RUNS = [
     *(("train", "language", "all", kind, "original") for kind in ("features", "spectrogram")),
     ("explore",),
     ("summarise",),
+    ("report",),
 ]
 
 # Some parameters are asked for only where a model is skipped.
