@@ -16,6 +16,8 @@ Row = dict[str, Any]
 
 _PARTS = {"training": (GREY, "--"), "validation": (BLUE, "-")}
 _ESTIMATORS = {"linear": ("logistic regression", ORANGE), "network": ("network", BLUE)}
+_LETTERS = 12  # of a class's name
+_LETTERS_BELOW = 30  # of all names side by side
 _MOST_POINTS = 200  # of a curve; more are seen by nobody, and make the page heavy
 
 
@@ -80,14 +82,16 @@ def confusion_matrix(rows: Sequence[Row]) -> Figure:
     for row in rows:
         y, x = names.index(row["actual"]), names.index(row["predicted"])
         shares[y, x] = row["share"]
-        # Black or white by its own cell, which looks the same on a dark page.
-        ink = "white" if row["share"] > 0.6 else "black"
+        # Light or dark by its own cell, which looks the same on a dark page.
+        ink = "white" if row["share"] > 0.6 else "#111111"
         text = f"{row['clips']:,}\n{row['share']:.0%}" if len(names) < 6 else f"{row['share']:.0%}"
         axes.text(x, y, text, color=ink, ha="center", va="center", fontsize=8)
     edges = np.arange(len(names) + 1) - 0.5
     axes.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0, vmax=1.1)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
+    labels = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in names]
+    upright = sum(map(len, labels)) > _LETTERS_BELOW
+    axes.set_xticks(range(len(names)), labels, rotation=90 if upright else 0)
+    axes.set_yticks(range(len(names)), labels)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.invert_yaxis()

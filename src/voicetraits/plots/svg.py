@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from xml.etree import ElementTree
 
 import matplotlib
@@ -13,6 +14,8 @@ from voicetraits.plots.style import INK, styled
 
 # What matplotlib says of itself, and rules that would hold for the whole page.
 _LEFT_OUT = ("metadata", "style")
+_INK = "currentColor"
+_REFERENCE = re.compile(r"(?:^|\()#([^)]+)")
 
 
 @styled
@@ -36,11 +39,18 @@ def inline_svg(figure: Figure, *, label: str, prefix: str) -> str:
     for element in root.iter():
         element.tag = _name(element.tag)
         element.tail = None
-        attributes = {_name(key): value for key, value in element.attrib.items()}
-        element.attrib = {key: _within(key, value, prefix) for key, value in attributes.items()}
+        element.text = (element.text or "").strip() or None
+        element.attrib = {_name(key): value for key, value in element.attrib.items()}
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    used = {name for value in values for name in _REFERENCE.findall(value)}
+    for element in root.iter():
+        if element.get("id", "") not in used:
+            element.attrib.pop("id", None)
+        for key, value in element.attrib.items():
+            element.attrib[key] = _within(key, value, prefix)
     for name in ("width", "height", "version"):  # the page says how wide it is
         root.attrib.pop(name, None)
-    root.attrib.update({"role": "img", "aria-label": label, "stroke-linejoin": "round"})
+    root.attrib.update({"role": "img", "aria-label": label, "fill": _INK})
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -55,5 +65,7 @@ def _within(key: str, value: str, prefix: str) -> str:
         return f"{prefix}-{value}"
     if key == "href":
         return value.replace("#", f"#{prefix}-", 1)
-    value = value.replace("url(#", f"url(#{prefix}-").replace("'DejaVu Sans'", "sans-serif")
-    return value.replace(INK.lower(), "currentColor")
+    if key == "style":
+        value = value.replace(INK.lower(), _INK).replace("#000000", _INK)
+        value = value.replace("'DejaVu Sans'", "sans-serif")  # which not every reader has
+    return value.replace("url(#", f"url(#{prefix}-")

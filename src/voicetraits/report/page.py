@@ -187,7 +187,10 @@ def _summary(name: str, rows: Sequence[Record]) -> str:
     """A picture in words, for those who do not see it."""
     if name == "history":
         last = {row["part"]: row for row in rows}
-        ends = (f"{part} ends at {row['loss']} after {row['epoch']}" for part, row in last.items())
+        ends = (
+            f"{part} ends at {row['loss']} after {row['epoch']} epochs"
+            for part, row in last.items()
+        )
         return "; ".join(ends)
     if name == "confusion":
         right = [row for row in rows if row["actual"] == row["predicted"]]

@@ -9,7 +9,7 @@ from voicetraits.networks.model_folder import WITHOUT_FIGURES
 from voicetraits.report.results import Record
 
 ESTIMATORS = {
-    "network": "network",
+    "network": "trained network",
     "linear": "logistic regression",
     "pitch": "F0 threshold",
     "majority": "majority class",
@@ -36,21 +36,20 @@ def results_table(results: Iterable[Record]) -> Table:
     estimators = [name for name in ESTIMATORS if name in present]
     estimators += sorted(present - set(estimators))
     rows = []
-    for found in models.values():
-        cells = [str(found[0].get(key, "")) for key in _OF_MODEL]
+    for model, found in models.items():
         of_all = {(r["estimator"], r["metric"]): r for r in reversed(found) if not r["class"]}
         scores = [of_all.get((name, "balanced_accuracy")) for name in estimators]
         counts = [of_all.get(("network", name)) for name in ("clips", "speakers")]
         rows.append(
             [
-                *cells,
+                model,
                 *(_with_interval(score) for score in scores),
                 "; ".join(_notes(of_all)),
                 *(shown(count["value"] if count else None) for count in counts),
             ]
         )
     names = [ESTIMATORS.get(name, name) for name in estimators]
-    columns = [*_OF_MODEL, *names, "note", "test clips", "test speakers"]
+    columns = ["model", *names, "note", "test clips", "test speakers"]
     return Table("Balanced accuracy on the test part (95 % interval)", columns, rows)
 
 
@@ -66,7 +65,7 @@ def _with_interval(score: Record | None) -> str:
     if score is None:
         return shown(None)
     value = f"{score['value']:.2f}"
-    if score["low"] is None or score["high"] is None:
+    if score["low"] is None or score["low"] == score["high"]:
         return value
     return f"{value} ({score['low']:.2f} to {score['high']:.2f})"
 
