@@ -588,7 +588,7 @@ class TestShow:
             for options in plot.values()
             if "title" in options
         ]
-        assert len(titles) == 5
+        assert len(titles) == 6
         for title in titles:
             assert page.count(title) == 1
         assert page.count("vegaEmbed(") == len(titles)  # and nothing in DVC's own default look
@@ -613,7 +613,8 @@ class TestCorpusElsewhere:
     def test_it_runs_to_the_end_without_the_sample(self, elsewhere):
         ran = {stage.partition("@")[0] for stage in stages_run(elsewhere[1])}
         everything = {stage.partition("@")[0] for stage in STAGES}
-        assert ran == everything - {"sample", "explore"}  # explore is no part of the summary
+        # Those two are no part of the summary.
+        assert ran == everything - {"sample", "explore", "report"}
 
     def test_bad_clips_are_counted_with_their_reasons_and_the_others_go_on(self, elsewhere):
         project, process = elsewhere

@@ -428,6 +428,21 @@ def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     assert all(needed <= set(row) for row in rows)
 
 
+def test_labels_are_counted_of_the_clips_in_use():
+    clips = pd.DataFrame(
+        {
+            "speaker": ["a", "a", "b", "c", "d"],
+            "gender": ["female", "female", "female", "", "male"],
+            "excluded": ["", "", "", "", "no audio"],
+        }
+    )
+    assert tables.label_rows("es", clips) == [
+        {"locale": "es", "label": "female", "clips": 3, "speakers": 2},
+        {"locale": "es", "label": "unlabelled", "clips": 1, "speakers": 1},
+    ]
+    assert tables.label_rows("es", clips[:0]) == []
+
+
 def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(records):
     rows = results.picture_rows(records[ES])
     assert set(rows["note"]) == {"2 speakers labelled female: too few"}

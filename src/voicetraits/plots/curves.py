@@ -83,7 +83,7 @@ def confusion_matrix(rows: Sequence[Row]) -> Figure:
         y, x = names.index(row["actual"]), names.index(row["predicted"])
         shares[y, x] = row["share"]
         # Light or dark by its own cell, which looks the same on a dark page.
-        ink = "white" if row["share"] > 0.6 else "#111111"
+        ink = "white" if row["share"] > 0.75 else "#111111"
         text = f"{row['clips']:,}\n{row['share']:.0%}" if len(names) < 6 else f"{row['share']:.0%}"
         axes.text(x, y, text, color=ink, ha="center", va="center", fontsize=8)
     edges = np.arange(len(names) + 1) - 0.5
