@@ -428,7 +428,7 @@ def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     assert all(needed <= set(row) for row in rows)
 
 
-def test_labels_are_counted_of_the_clips_in_use():
+def test_labels_are_counted_of_the_selected_clips():
     clips = pd.DataFrame(
         {
             "speaker": ["a", "a", "b", "c", "d"],

@@ -110,7 +110,7 @@ def corpus_tables(corpus: Sequence[Record], labels: Sequence[Record]) -> list[Ta
     tables = [
         Table("Clips by locale", ["locale", *outcomes], by_locale),
         records_table("Why clips were excluded, or how they were changed", reasons),
-        records_table("Clips in use by the label that speakers gave", labels),
+        records_table("Selected clips by the label that speakers gave", labels),
     ]
     return [table for table in tables if table.rows]
 

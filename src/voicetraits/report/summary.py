@@ -25,7 +25,7 @@ from voicetraits.storage.shards import EXCLUDED, INDEX
 def write_corpus(locales: Sequence[str]) -> list[dict[str, Any]]:
     """Write what became of every clip of these locales to metrics/corpus.json, and return it.
 
-    How many are in use by their label goes to metrics/labels.json.
+    How many were selected of every label goes to metrics/labels.json.
     """
     rows: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []

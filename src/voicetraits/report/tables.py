@@ -59,10 +59,10 @@ def _corpus_row(locale: str, outcome: str, stage: str, reason: str, clips: int) 
 
 
 def label_rows(locale: str, clips: pd.DataFrame) -> list[Row]:
-    """Clips in use and their speakers by gender label, as rows; "unlabelled" where it is blank."""
-    used = clips[clips["excluded"] == ""]
-    label = used["gender"].replace("", "unlabelled")
-    counts = used.groupby(label)["speaker"].agg(clips="size", speakers="nunique")
+    """Selected clips and their speakers by gender, as rows; "unlabelled" where it is blank."""
+    selected = clips[clips["excluded"] == ""]
+    label = selected["gender"].replace("", "unlabelled")
+    counts = selected.groupby(label)["speaker"].agg(clips="size", speakers="nunique")
     return [
         {"locale": locale, "label": name, **{key: int(counts.loc[name, key]) for key in counts}}
         for name in (*GENDERS, "unlabelled")
