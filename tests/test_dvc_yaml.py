@@ -129,6 +129,18 @@ def test_plumbing_is_there_and_is_used():
     assert used >= PLUMBING
 
 
+def test_the_page_comes_after_all_that_others_write_to_metrics_and_plots():
+    written = {
+        out if isinstance(out, str) else next(iter(out))
+        for body in stages().values()
+        for kind in ("outs", "metrics", "plots")
+        for out in body.get(kind, [])
+    }
+    shown = {path for path in written if path.startswith(("metrics/", "plots/"))}
+    assert "metrics/results.json" in shown
+    assert shown <= set(stages()["report"]["deps"])
+
+
 def test_the_check_has_nothing_that_could_keep_it_from_running():
     assert stages()[ALWAYS]["always_changed"] is True
 
