@@ -23,7 +23,7 @@ repro: .venv/ready ## set up the environment and run the whole pipeline
 	@echo
 	@voicetraits results
 	@printf '%s\n' '' 'Next:' \
-	    '  make plots                                       look at it' \
+	    '  make plots                                       look at it; report.html has all on a page' \
 	    '  git add --all && git commit                      make it what others are compared with' \
 	    '                  (plots/explore/ shows clips: not for a public repository if they are real)' \
 	    '  make experiment NAME=shorter SET=train.epochs=3  change a parameter and compare'
@@ -52,11 +52,11 @@ lint: .venv/ready ## check format, lint and types
 	ruff check .
 	mypy
 
-# `check` has no results, and DVC always runs it. Every other stage that it would run is stale. The
-# data need not be there.
+# `check` and `report` are always run. Every other stage that DVC would run is stale. The data need
+# not be there.
 check-lock: .venv/ready ## see whether dvc.lock fits the code and the parameters
 	@set -o pipefail; dvc repro --allow-missing --dry | awk '{ print } \
-	    /^Running stage/ && $$3 != "'\''check'\'':" { stale = 1 } END { exit stale }' || { \
+	    /^Running stage/ && $$3 !~ /^.(check|report).:$$/ { stale = 1 } END { exit stale }' || { \
 	    echo "error: dvc.lock does not fit; run make repro and commit dvc.lock" >&2; exit 1; }
 
 metrics-diff: .venv/ready ## compare the metrics with those of BASE (the last commit), as Markdown
@@ -92,7 +92,7 @@ requirements: ## pin the environment anew (needs uv)
 	    --output-file requirements.txt
 
 clean: ## remove the environments and what the pipeline makes; downloads stay
-	rm -rf .venv .venv-bench models .cache $(addprefix data/, params-are-valid sample clips wav \
+	rm -rf .venv .venv-bench models .cache report.html $(addprefix data/, params-are-valid sample clips wav \
 	    example features spectrogram splits)
 
 .venv-bench/ready: requirements-bench.txt

@@ -224,8 +224,7 @@ def test_the_newest_release_is_downloaded_under_the_name_of_its_locale(collectiv
     assert "do not re-host" in printed
     assert "https://mozilladatacollective.com/datasets/new" in printed
     assert printed.endswith(
-        "Next:\n  dvc exp run -S corpus.path=data/common_voice -S 'locales=[de,es]' "
-        "summarise explore\n"
+        "Next:\n  dvc exp run -S corpus.path=data/common_voice -S 'locales=[de,es]' report\n"
     )
 
 
@@ -249,7 +248,7 @@ def test_the_next_command_names_no_locales_when_every_one_is_there(collective, c
         (FOLDER / f"{locale}.tar.gz").touch()
     collective.publish("new")
     main(["download", "es"])
-    assert "-S corpus.path=data/common_voice summarise explore\n" in capsys.readouterr().out
+    assert "-S corpus.path=data/common_voice report\n" in capsys.readouterr().out
 
 
 def test_a_folder_that_dvc_cannot_be_told_is_refused_before_the_download(collective, tmp_path):

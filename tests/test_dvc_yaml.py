@@ -95,14 +95,14 @@ TRAIN = {name for name in stages() if name.startswith("train")}
     ("room", "rerun"),
     [
         ("selection", {"select", "select_beside"}),
-        ("plots", {"explore", "summarise"}),
+        ("plots", {"explore", "summarise", "report"}),
         (
             "features",
             {"extract", "extract_beside", "extract_frames", "extract_frames_beside"},
         ),
         ("training", TRAIN),
-        ("evaluation", {"summarise"}),
-        ("report", {"explore", "summarise"}),
+        ("evaluation", {"summarise", "report"}),
+        ("report", {"explore", "summarise", "report"}),
     ],
 )
 def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
@@ -133,6 +133,18 @@ def test_plumbing_is_there_and_is_used():
         str(path.relative_to(ROOT)) for s in (ROOT / "stages").glob("*.py") for path in imported(s)
     }
     assert used >= PLUMBING
+
+
+def test_the_page_comes_after_all_that_others_write_to_metrics_and_plots():
+    written = {
+        out if isinstance(out, str) else next(iter(out))
+        for body in stages().values()
+        for kind in ("outs", "metrics", "plots")
+        for out in body.get(kind, [])
+    }
+    shown = {path for path in written if path.startswith(("metrics/", "plots/"))}
+    assert "metrics/results.json" in shown
+    assert shown <= set(stages()["report"]["deps"])
 
 
 def test_the_check_has_nothing_that_could_keep_it_from_running():
@@ -182,6 +194,7 @@ RUNS: list[tuple[str, ...]] = [
     ("train_frames_joined", "language_and_gender", "all", "mel", "tdnn"),
     ("explore",),
     ("summarise",),
+    ("report",),
 ]
 
 # Some parameters are asked for only where a model is skipped.

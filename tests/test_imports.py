@@ -28,6 +28,7 @@ MAY_LOAD = {
     "split": TABLES,
     "train": TABLES,
     "summarise": PICTURES,
+    "report": PICTURES,
 }
 SLOW = PICTURES | {
     "dask",

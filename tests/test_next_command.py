@@ -72,8 +72,8 @@ def written_by(command: str) -> dict:
     """params.yaml as `dvc exp run` writes it when the words of the command reach it."""
     words = shlex.split(command)
     assert words[:3] == ["dvc", "exp", "run"]
-    assert words[-2:] == ["summarise", "explore"]
-    options = words[3:-2]
+    assert words[-1] == "report"
+    options = words[3:-1]
     assert set(options[::2]) == {"-S"}
     (overrides,) = get_hydra_sweeps(to_path_overrides(options[1::2]))
     with tempfile.TemporaryDirectory() as folder:

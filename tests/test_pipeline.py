@@ -34,8 +34,10 @@ TRAINING = {
     *(f"train_pooled@{task}-features-original" for task in ("language", "age")),
 }
 BY_LOCALE = {f"{stage}@{locale}" for stage in ("sample", "select", "convert") for locale in LOCALES}
+# What runs every time, first and last.
+ALWAYS = ["check", "report"]
 STAGES = (
-    {"check", "explore", "split_pooled@language", "split_pooled@age", "summarise"}
+    {*ALWAYS, "explore", "split_pooled@language", "split_pooled@age", "summarise"}
     | {f"split@gender-{locale}" for locale in LOCALES}
     | BY_LOCALE
     | {f"extract@{locale}-features" for locale in LOCALES}
@@ -237,7 +239,7 @@ def elsewhere(base, environment) -> tuple[Project, subprocess.CompletedProcess[s
 class TestFirstRun:
     def test_every_stage_runs_once_and_the_check_first(self, first_run):
         order = stages_run(first_run[1])
-        assert order[0] == "check"
+        assert [order[0], order[-1]] == ALWAYS
         assert sorted(order) == sorted(STAGES)
 
     def test_every_declared_metric_and_plot_is_there(self, project):
@@ -264,7 +266,7 @@ class TestFirstRun:
 
     def test_every_file_that_a_stage_wrote_is_in_the_lock(self, project):
         lock = yaml.safe_load((project.folder / "dvc.lock").read_text(encoding="utf-8"))
-        outs = [out["path"] for stage in lock["stages"].values() for out in stage["outs"]]
+        outs = [out["path"] for stage in lock["stages"].values() for out in stage.get("outs", [])]
         written = [
             str(file.relative_to(project.folder))
             for top in ("data", "metrics", "models", "plots")
@@ -337,9 +339,9 @@ class TestFirstRun:
             assert not CLIENT_ID.search(text), where
             assert not any(start in text for start in starts), where
 
-    def test_a_second_repro_runs_the_check_alone_and_git_sees_no_change(self, project):
+    def test_a_second_repro_runs_what_always_runs_alone_and_git_sees_no_change(self, project):
         process = project.run("dvc", "repro")
-        assert stages_run(process) == ["check"]
+        assert stages_run(process) == ALWAYS
         assert stages_restored(process) == []
         assert project.changes() == []
 
@@ -384,7 +386,7 @@ def test_a_comment_makes_only_that_stale_which_it_could_change(copied):
         status = json.loads(copied.run("dvc", "status", "--json").stdout)
         path.write_bytes(before)
         # What follows from other stages alone is not yet stale: their results are unchanged.
-        assert {stage.partition("@")[0] for stage in status} - {"check"} == expected, name
+        assert {stage.partition("@")[0] for stage in status} - {*ALWAYS} == expected, name
 
 
 def test_every_folder_of_the_library_is_touched_by_the_test_above():
@@ -395,7 +397,7 @@ def test_every_folder_of_the_library_is_touched_by_the_test_above():
 class TestExperiment:
     def test_a_training_parameter_reruns_the_training_and_what_follows_alone(self, experiment):
         project, process = experiment
-        assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
+        assert set(stages_run(process)) == {*ALWAYS, "summarise"} | TRAINING
         assert stages_restored(process) == []
         epochs = {row["epoch"] for row in project.json("plots/history.json")}
         assert epochs == {1}
@@ -406,7 +408,7 @@ class TestExperiment:
         assert params["train"]["epochs"] == 1
         project.write_params(merged(params, {"train": {"epochs": 2}}))
         process = project.run("dvc", "repro")
-        assert stages_run(process) == ["check"]
+        assert stages_run(process) == ALWAYS
         assert set(stages_restored(process)) == {"summarise"} | TRAINING
         assert project.changes() == []
 
@@ -438,7 +440,7 @@ class TestWayBack:
             project.write_params(merged(project.read_params(), {"train": {"epochs": 1}}))
         project.run("git", "restore", "--staged", "--worktree", ".")
         process = project.run("dvc", "repro")
-        assert stages_run(process) == ["check"]
+        assert stages_run(process) == ALWAYS
         assert project.read_params()["train"]["epochs"] == 2
         epochs = {row["epoch"] for row in project.json("plots/history.json")}
         assert epochs == {1, 2}
@@ -457,7 +459,7 @@ class TestPull:
 
     def test_nothing_is_trained_and_no_tracked_file_changes(self, clone):
         process = clone.run("dvc", "repro", "--pull", "--allow-missing")
-        assert stages_run(process) == ["check"]
+        assert stages_run(process) == ALWAYS
         assert clone.changes() == []
 
     def test_what_is_stale_is_seen_and_made_from_what_is_fetched(self, clone):
@@ -466,7 +468,7 @@ class TestPull:
         seen = clone.run("dvc", "repro", "--allow-missing", "--dry", succeeds=False)
         assert "'train@gender-es-features-original'" in seen.stderr
         process = clone.run("dvc", "repro", "--pull", "--allow-missing")
-        assert set(stages_run(process)) == {"check", "summarise"} | TRAINING
+        assert set(stages_run(process)) == {*ALWAYS, "summarise"} | TRAINING
         assert clone.json("metrics/summary.json")["models"]["trained"] == 3
 
 
@@ -546,7 +548,9 @@ class TestSeveralCores:
         assert all(re.match("(check|prepare|train|summarise)( |$)", line) for line in said)
         for path in ("metrics/summary.json", "metrics/results.json"):
             assert copied.json(path) == experiment[0].json(path)
-        assert copied.run("dvc", "status").stdout.split() == ["check:", "always", "changed"]
+        status = json.loads(copied.run("dvc", "status", "--json").stdout)
+        assert status == {stage: ["always changed"] for stage in ALWAYS}
+        assert (copied.folder / "report.html").is_file()
 
     def test_what_the_check_refuses_is_the_last_that_is_said(self, copied):
         copied.write_params(merged(copied.read_params(), {"trian": {"epochs": 3}}))
@@ -584,7 +588,7 @@ class TestShow:
             for options in plot.values()
             if "title" in options
         ]
-        assert len(titles) == 5
+        assert len(titles) == 6
         for title in titles:
             assert page.count(title) == 1
         assert page.count("vegaEmbed(") == len(titles)  # and nothing in DVC's own default look
@@ -609,7 +613,8 @@ class TestCorpusElsewhere:
     def test_it_runs_to_the_end_without_the_sample(self, elsewhere):
         ran = {stage.partition("@")[0] for stage in stages_run(elsewhere[1])}
         everything = {stage.partition("@")[0] for stage in STAGES}
-        assert ran == everything - {"sample", "explore"}  # explore is no part of the summary
+        # Those two are no part of the summary.
+        assert ran == everything - {"sample", "explore", "report"}
 
     def test_bad_clips_are_counted_with_their_reasons_and_the_others_go_on(self, elsewhere):
         project, process = elsewhere

@@ -379,6 +379,7 @@ def test_where_the_shell_looks_for_folders_leads_to_no_other_environment(ready, 
     [
         (["Running stage 'check':", "Stage 'sample@es' didn't change, skipping"], 0, True),
         (["Running stage 'check':", "Running stage 'sample@es':"], 0, False),
+        (["Running stage 'check':", "Running stage 'report':"], 0, True),
         (["Running stage 'check':"], 1, False),
     ],
 )

@@ -50,6 +50,8 @@ def params(edited_params):
     return edited_params(
         locales=LOCALES,
         representations=["features", "spectrogram"],
+        models={"per_locale": ["gender"], "pooled": ["language"]},
+        frames={"representations": [], "networks": [], "per_locale": [], "joined": []},
         split={"test": 0.3, "validation": 0.2, "min_speakers": 4},
         protocol={"split_by": "speaker", "undersample": "training", "scale": "training"},
     )
@@ -452,6 +454,21 @@ def test_the_rows_of_the_corpus_have_the_axes_of_their_plot():
     template = (ROOT / ".dvc" / "plots" / f"{spec['template']}.json").read_text(encoding="utf-8")
     needed = fields_of(json.loads(template)) | {spec["x"], spec["y"]}
     assert all(needed <= set(row) for row in rows)
+
+
+def test_labels_are_counted_of_the_selected_clips():
+    clips = pd.DataFrame(
+        {
+            "speaker": ["a", "a", "b", "c", "d"],
+            "gender": ["female", "female", "female", "", "male"],
+            "excluded": ["", "", "", "", "no audio"],
+        }
+    )
+    assert tables.label_rows("es", clips) == [
+        {"locale": "es", "label": "female", "clips": 3, "speakers": 2},
+        {"locale": "es", "label": "unlabelled", "clips": 1, "speakers": 1},
+    ]
+    assert tables.label_rows("es", clips[:0]) == []
 
 
 def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(records):

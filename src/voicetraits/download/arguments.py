@@ -74,7 +74,7 @@ def next_command(folder: Path, configured: Sequence[str]) -> str:
     options = ["-S", shlex.quote(f"corpus.path={_in_hydra(str(folder))}")]
     if not set(configured) <= set(there):
         options += ["-S", shlex.quote(f"locales=[{','.join(map(_in_hydra, there))}]")]
-    return f"dvc exp run {' '.join(options)} summarise explore"
+    return f"dvc exp run {' '.join(options)} report"
 
 
 def _in_hydra(text: str) -> str:

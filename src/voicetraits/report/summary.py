@@ -23,18 +23,23 @@ from voicetraits.storage.shards import EXCLUDED, INDEX
 
 
 def write_corpus(locales: Sequence[str]) -> list[dict[str, Any]]:
-    """Write what became of every clip of these locales to metrics/corpus.json, and return it."""
-    rows = [
-        row
-        for locale in locales
-        for row in tables.corpus_rows(
+    """Write what became of every clip of these locales to metrics/corpus.json, and return it.
+
+    How many were selected of every label goes to metrics/labels.json.
+    """
+    rows: list[dict[str, Any]] = []
+    labels: list[dict[str, Any]] = []
+    for locale in locales:
+        clips = read_clips(Path("data/clips", f"{locale}.parquet"))
+        labels += tables.label_rows(locale, clips)
+        rows += tables.corpus_rows(
             locale,
-            read_clips(Path("data/clips", f"{locale}.parquet")),
+            clips,
             pd.read_parquet(Path("data/wav", locale, INDEX)),
             pd.read_parquet(Path("data/wav", locale, EXCLUDED)),
         )
-    ]
     write_json(Path("metrics/corpus.json"), rows)
+    write_json(Path("metrics/labels.json"), labels)
     return rows
 
 

@@ -58,6 +58,18 @@ def _corpus_row(locale: str, outcome: str, stage: str, reason: str, clips: int) 
     return {"locale": locale, "outcome": outcome, "stage": stage, "reason": reason, "clips": clips}
 
 
+def label_rows(locale: str, clips: pd.DataFrame) -> list[Row]:
+    """Selected clips and their speakers by gender, as rows; "unlabelled" where it is blank."""
+    selected = clips[clips["excluded"] == ""]
+    label = selected["gender"].replace("", "unlabelled")
+    counts = selected.groupby(label)["speaker"].agg(clips="size", speakers="nunique")
+    return [
+        {"locale": locale, "label": name, **{key: int(counts.loc[name, key]) for key in counts}}
+        for name in (*GENDERS, "unlabelled")
+        if name in counts.index
+    ]
+
+
 def history_rows(model: Model, folder: Path) -> list[Row]:
     """Loss and accuracy of every epoch of a trained model, training and validation, as rows."""
     rows: list[Row] = []
