@@ -76,7 +76,7 @@ def by_locale(params: Params, cores: int) -> list[list[str]]:
 
     DVC takes seconds to start: with fewer cores than locales, one call gets several of them.
     """
-    stages = ["sample@{}", "select@{}", "convert@{}", "extract@{}-*", "split@*-{}"]
+    stages = ["sample@{}", "select@{}", "convert@{}", "extract@{}-*", "pitch@{}", "split@*-{}"]
     if params.frames.representations:  # DVC refuses a pattern of stages that are none
         stages.insert(-1, "extract_frames@{}-*")
     locales = params.locales

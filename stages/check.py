@@ -13,14 +13,8 @@ from voicetraits.storage.links import check_folders, date_anew
 from voicetraits.storage.places import BESIDE
 
 _FOLDERS = (
-    "data",
-    "data/sample",
-    "data/clips",
-    "data/wav",
-    "data/splits",
-    "models",
-    "metrics",
-    "data/beside",
+    *("data", "data/sample", "data/clips", "data/wav", "data/pitch", "data/splits", "data/beside"),
+    *("models", "metrics"),
 )
 
 

@@ -98,7 +98,10 @@ TRAIN = {name for name in stages() if name.startswith("train")}
         ("plots", {"explore", "summarise", "report"}),
         (
             "features",
-            {"extract", "extract_beside", "extract_frames", "extract_frames_beside"},
+            {
+                *("extract", "extract_beside", "extract_frames", "extract_frames_beside"),
+                "pitch",
+            },
         ),
         ("training", TRAIN),
         ("evaluation", {"summarise", "report"}),
@@ -181,6 +184,7 @@ RUNS: list[tuple[str, ...]] = [
     *((name, locale) for locale in LOCALES for name in ("sample", "select", "convert")),
     *(("extract", locale, "features") for locale in LOCALES),
     *(("extract_frames", locale, "mel") for locale in LOCALES),
+    *(("pitch", locale) for locale in LOCALES),
     *((f"{name}_beside", locale, "other") for locale in LOCALES for name in ("select", "convert")),
     *(("extract_beside", locale, "features", "other") for locale in LOCALES),
     *(("extract_frames_beside", locale, "mel", "other") for locale in LOCALES),

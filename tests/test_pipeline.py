@@ -41,6 +41,7 @@ STAGES = (
     | {f"split@gender-{locale}" for locale in LOCALES}
     | BY_LOCALE
     | {f"extract@{locale}-features" for locale in LOCALES}
+    | {f"pitch@{locale}" for locale in LOCALES}
     | TRAINING
 )
 # en has too few speakers for its gender model, and enough for the language task.
@@ -352,7 +353,9 @@ STALE = {
     "corpus/archive.py": {"select", "convert", "explore", "summarise"},
     "selection/caps.py": {"select"},
     "audio/decode.py": {"convert", "explore", "extract"},
+    "audio/wav.py": {"convert", "explore", "extract", "pitch"},
     "features/short_term.py": {"extract"},
+    "features/pitch.py": {"extract", "pitch"},
     "dataset/split.py": {"split", "split_pooled", "train", "train_pooled", "summarise"},
     "networks/original.py": {"train", "train_pooled"},
     "networks/layers.py": {"train", "train_pooled"},
@@ -364,8 +367,8 @@ STALE = {
     "plots/style.py": {"explore", "summarise"},
     "tasks.py": {"split", "split_pooled", "train", "train_pooled", "summarise"},
     "storage/shards.py": {
-        *("convert", "explore", "extract", "split", "split_pooled", "train", "train_pooled"),
-        "summarise",
+        *("convert", "explore", "extract", "pitch", "split", "split_pooled"),
+        *("train", "train_pooled", "summarise"),
     },
     # What does its work in no result.
     "params/sections.py": set(),

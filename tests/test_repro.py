@@ -238,7 +238,7 @@ def test_a_locale_goes_all_the_way_to_its_arrays_in_one_command(edited_params):
     made = targets(_repro.by_locale(edited_params(locales=["es", "en"]), 2))
     assert made == [
         [f"{stage}@{locale}" for stage in ("sample", "select", "convert")]
-        + [f"extract@{locale}-*", f"split@*-{locale}"]
+        + [f"extract@{locale}-*", f"pitch@{locale}", f"split@*-{locale}"]
         for locale in ("es", "en")
     ]
 
@@ -266,7 +266,7 @@ def test_models_on_frames_go_with_those_on_arrays_where_there_are_any(edited_par
     frames = {"representations": ["mel"], "networks": ["tdnn"]}
     params = edited_params(locales=["es"], frames=frames)
     (made,) = targets(_repro.by_locale(params, 2))
-    assert made[3:] == ["extract@es-*", "extract_frames@es-*", "split@*-es"]
+    assert made[3:] == ["extract@es-*", "pitch@es", "extract_frames@es-*", "split@*-es"]
     assert targets(_repro.networks(params))[:2] == [
         ["split_pooled@language", "train_pooled@language-*", "train_frames_pooled@language-*"],
         ["train@gender-es-*", "train_frames@gender-es-*"],

@@ -37,7 +37,10 @@ from voicetraits.storage.files import (
 from voicetraits.workers.pool import map_ordered
 
 # Packages whose version can change the bytes of a shard.
-_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "av", "pydub", "pyAudioAnalysis")
+_PACKAGES = (
+    *("numpy", "scipy", "soundfile", "soxr", "av", "pydub"),
+    *("pyAudioAnalysis", "praat-parselmouth"),
+)
 _MOST_TRIES = 3  # of a shard in one run
 
 
@@ -68,6 +71,32 @@ def resumable_folder(out: Path) -> Iterator[Path]:
     Raises:
         DiskFullError: If there was no space for a file.
     """
+    with _unfinished(out) as files:
+        yield files
+        replace_folder(files, out)
+
+
+@contextmanager
+def resumable_file(out: Path) -> Iterator[Path]:
+    """The same for one file that is made of shards, which are removed when it is whole.
+
+    Args:
+        out: Replaced. The block writes it, under its name, into the folder.
+
+    Yields:
+        The folder of the shards.
+
+    Raises:
+        DiskFullError: If there was no space for a file.
+    """
+    with _unfinished(out) as files:
+        yield files
+        (files / out.name).replace(out)
+
+
+@contextmanager
+def _unfinished(out: Path) -> Iterator[Path]:
+    """The folder that grows beside `out`; removed, with the notes, when the block ends well."""
     work = beside(out.absolute())
     files = work / "files"
     try:
@@ -77,7 +106,6 @@ def resumable_folder(out: Path) -> Iterator[Path]:
             yield files
     except DiskFullError as error:
         raise DiskFullError(f"{error}, which goes on with the complete shards") from error
-    replace_folder(files, out)
     shutil.rmtree(work)
 
 
