@@ -1,4 +1,4 @@
-"""The two baselines that every network is shown beside."""
+"""The baselines that every network is shown beside."""
 
 from __future__ import annotations
 
@@ -50,6 +50,52 @@ def linear_baseline(
     model = make_pipeline(scaler, LogisticRegression(max_iter=5000, random_state=seed))
     model.fit(training, labels)
     return model.predict_proba(test)
+
+
+def pitch_baseline(
+    training: np.ndarray, labels: np.ndarray, test: np.ndarray, *, classes: int
+) -> np.ndarray:
+    """The best threshold on the logarithm of F0, or several for more than two classes.
+
+    Args:
+        training: Median F0 of the training clips in Hz, shape (clips,), NaN where nothing is
+            voiced. Those have the median of the others.
+        labels: Their class numbers.
+        test: The same as `training` for the test clips.
+        classes: Number of classes.
+
+    Returns:
+        Class probabilities of the test clips, shape (clips, classes).
+    """
+    voiced = training[~np.isnan(training)]
+    median = np.median(voiced) if len(voiced) else 1.0  # of whispers alone, nothing can be told
+    logarithms = [np.log(np.where(np.isnan(f0), median, f0)) for f0 in (training, test)]
+    return one_number_baseline(logarithms[0], labels, logarithms[1], classes=classes)
+
+
+def one_number_baseline(
+    training: np.ndarray, labels: np.ndarray, test: np.ndarray, *, classes: int
+) -> np.ndarray:
+    """Logistic regression on one number of every clip, all classes weighing the same.
+
+    Args:
+        training: That number of the training clips, shape (clips,), finite.
+        labels: Their class numbers.
+        test: The same for the test clips.
+        classes: Number of classes.
+
+    Returns:
+        Class probabilities of the test clips, shape (clips, classes).
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    model.fit(training[:, None], labels)
+    found = np.zeros((len(test), classes))
+    found[:, model[-1].classes_] = model.predict_proba(test[:, None])
+    return found
 
 
 def majority_baseline(labels: np.ndarray, clips: int, *, classes: int) -> np.ndarray:
