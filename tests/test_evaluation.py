@@ -14,7 +14,13 @@ from voicetraits.evaluation.intervals import (
     too_few_speakers,
 )
 from voicetraits.evaluation.metrics import Figure, collapsed, confusion, figures, roc_points
-from voicetraits.training.baselines import linear_baseline, majority_baseline, mean_and_deviation
+from voicetraits.training.baselines import (
+    linear_baseline,
+    majority_baseline,
+    mean_and_deviation,
+    one_number_baseline,
+    pitch_baseline,
+)
 
 LANGUAGE = language(["es", "en", "fr", "de"])
 TASKS = pytest.mark.parametrize("task", [GENDER, LANGUAGE], ids=["gender", "language"])
@@ -278,3 +284,44 @@ def test_the_majority_baseline_gives_the_shares_of_the_training_part():
     found = majority_baseline(np.array([0, 2, 2, 2]), 3, classes=4)
     assert found.tolist() == [[0.25, 0, 0.75, 0]] * 3
     assert collapsed(found)
+
+
+def test_the_pitch_baseline_puts_its_threshold_between_two_classes_whatever_their_shares():
+    rng = np.random.default_rng(0)
+    low, high = np.exp(rng.normal(np.log(110), 0.1, 900)), np.exp(rng.normal(np.log(220), 0.1, 100))
+    labels = np.repeat([0, 1], [900, 100])
+    found = pitch_baseline(
+        np.concatenate([low, high]), labels, np.geomspace(60, 400, 501), classes=2
+    )
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    threshold = np.geomspace(60, 400, 501)[found.argmax(axis=1).argmax()]
+    # Midway between the classes on a scale of logarithms: the geometric mean.
+    assert threshold == pytest.approx(np.sqrt(110 * 220), rel=0.03)
+
+
+def test_the_pitch_baseline_tells_more_than_two_classes_apart():
+    centres = np.array([80.0, 140.0, 250.0])
+    labels = np.arange(300) % 3
+    f0 = centres[labels] * np.exp(np.random.default_rng(0).normal(0, 0.05, 300))
+    found = pitch_baseline(f0, labels, centres, classes=3)
+    assert found.shape == (3, 3)
+    assert found.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_clips_without_voice_have_the_median_of_the_training_part():
+    f0, labels = np.array([100.0, 110.0, 200.0, 220.0, np.nan]), np.array([0, 0, 1, 1, 1])
+    found = pitch_baseline(f0, labels, np.array([np.nan, 155.0]), classes=2)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_of_clips_that_are_all_without_voice_nothing_is_told():
+    found = pitch_baseline(np.full(4, np.nan), np.array([0, 0, 0, 1]), np.full(2, 90.0), classes=2)
+    np.testing.assert_allclose(found[0], [0.5, 0.5], atol=1e-3)
+
+
+def test_a_class_without_training_clips_has_no_probability():
+    found = one_number_baseline(
+        np.array([0.0, 0.1, 1.0, 1.1]), np.array([0, 0, 2, 2]), np.array([0.0, 1.0]), classes=3
+    )
+    assert found.argmax(axis=1).tolist() == [0, 2]
+    assert not found[:, 1].any()

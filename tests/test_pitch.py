@@ -8,6 +8,7 @@ import pytest
 from conftest import audio_file, tone
 
 from voicetraits.audio.convert import convert
+from voicetraits.dataset.pitch import StalePitchError, read_pitch
 from voicetraits.features import pitch as module
 from voicetraits.features.pitch import measure_pitch, pitch, silent_tail
 from voicetraits.params import Clip
@@ -132,3 +133,40 @@ def test_a_locale_without_clips_gives_an_empty_table(tmp_path):
     out = tmp_path / "es.parquet"
     assert measure_pitch(tmp_path / "wav", clip=CLIP, out=out) == 0
     assert list(pd.read_parquet(out)) == module._SCHEMA.names
+
+
+@pytest.fixture
+def two_locales(tmp_path) -> tuple[pd.DataFrame, dict]:
+    """Clips of two locales in an order of their own, and the pitch tables."""
+    files = {locale: tmp_path / f"{locale}.parquet" for locale in ("en", "es")}
+    tables = []
+    for number, (locale, path) in enumerate(files.items()):
+        table = pd.DataFrame({"clip": [f"{locale}_{n}" for n in range(6)]})
+        table = table.assign(shard=[0, 0, 0, 1, 1, 1], row=[0, 1, 2] * 2, voiced=0.5, seconds=3.0)
+        table = table.assign(silent_tail=0.1, f0=100.0 * number + np.arange(6))
+        table.to_parquet(path)
+        tables.append(table.assign(locale=locale))
+    clips = pd.concat(tables)[["clip", "locale", "shard", "row", "f0"]]
+    return clips.sample(frac=0.7, random_state=0), files
+
+
+def test_pitch_is_read_in_the_order_of_the_clips(two_locales):
+    clips, files = two_locales
+    found = read_pitch(clips, files)
+    assert list(found) == ["f0", "voiced", "seconds", "silent_tail"]
+    assert clips["locale"].nunique() == 2
+    np.testing.assert_array_equal(found["f0"], clips["f0"])
+    assert (found["seconds"] == 3).all()
+
+
+@pytest.mark.parametrize("change", [{"clip": "es_other"}, {"row": 3}], ids=["clip", "place"])
+def test_a_table_of_other_clips_is_refused(two_locales, change):
+    clips, files = two_locales
+    place = int(np.flatnonzero(clips["locale"] == "es")[0])
+    clips = clips.reset_index(drop=True)
+    for column, value in change.items():
+        clips.loc[place, column] = value
+    with pytest.raises(
+        StalePitchError, match=rf"es\.parquet: holds no clip {clips['clip'][place]};"
+    ):
+        read_pitch(clips, files)
