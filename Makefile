@@ -16,7 +16,7 @@ endif
 BASE ?= HEAD
 
 .PHONY: .venv/ready repro plots experiment help test test-fast lint check-lock metrics-diff \
-    bench bench-stages bench-scaling requirements requirements-bench clean
+    bench bench-leakage bench-stages bench-scaling requirements requirements-bench clean
 
 repro: .venv/ready ## set up the environment and run the whole pipeline
 	@python -m stages._repro
@@ -72,6 +72,10 @@ bench: .venv/ready .venv-bench/ready ## measure speed, as ratios against a basel
 
 bench-stages: .venv/ready ## measure CPU and wall time of every stage
 	python -m benchmarks.stages
+
+# Six times the training of `make repro`, whose data it needs: the figures of docs/leakage.md.
+bench-leakage: .venv/ready ## measure what the original protocol's leakage is worth
+	python -m benchmarks.leakage
 
 # Half an hour and 15 GB of disk: the figures of docs/scaling.md.
 bench-scaling: .venv/ready ## measure time and memory as the corpus grows

@@ -1,1 +1,1 @@
-"""What the pipeline costs, each against a baseline measured in the same run."""
+"""What the pipeline costs, against a baseline of the same run; and what leakage is worth."""

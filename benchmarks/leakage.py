@@ -48,7 +48,7 @@ Scores = dict[tuple[str, ...], list[float]]
 
 
 def main() -> None:
-    """Measure, print, and store in results/leakage.json."""
+    """Measure, print as in docs/leakage.md, and store in results/leakage.json."""
     params = load_params()
     here = Path().absolute()
     # Compiled networks of `make repro` serve again.
@@ -70,7 +70,7 @@ def main() -> None:
         "leakage": worth(runs),
         "probes": {" ".join(key): summary(probes, key) for key in probes[0]},
     }
-    print(json.dumps(content, indent=2))
+    print(table(content))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "leakage.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
@@ -158,6 +158,22 @@ def worth(runs: dict[str, list[Scores]]) -> dict[str, Any]:
             "worth": spread(differences),
         }
     return found
+
+
+def table(content: dict[str, Any]) -> str:
+    """The figures as Markdown: a table of both protocols, and one of the probes."""
+    lines = ["| task, representation, model | ours | original | what leakage is worth |"]
+    lines.append("|---|---|---|---|")
+    for name, found in content["leakage"].items():
+        mean, low, high = (found["worth"][kind] for kind in ("mean", "lowest", "highest"))
+        values = f"{found['ours']['mean']:.2f} | {found['original']['mean']:.2f}"
+        lines.append(f"| {name} | {values} | {mean:+.3f} ({low:+.3f} to {high:+.3f}) |")
+    lines += ["", "| task, probe | balanced accuracy | chance |", "|---|---|---|"]
+    for name, found in content["probes"].items():
+        chance = content["chance"][name.split()[0]]
+        value = f"{found['mean']:.2f} ({found['lowest']:.2f} to {found['highest']:.2f})"
+        lines.append(f"| {name} | {value} | {chance:.2f} |")
+    return "\n".join(lines)
 
 
 def summary(runs: list[Scores], key: tuple[str, ...]) -> dict[str, float]:

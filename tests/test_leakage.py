@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,3 +71,10 @@ def test_the_worth_is_taken_within_a_seed():
     assert found["ours"] == {"mean": 0.7, "lowest": 0.6, "highest": 0.8}
     assert found["original"] == {"mean": 0.75, "lowest": 0.7, "highest": 0.8}
     assert found["worth"] == {"mean": 0.05, "lowest": 0.0, "highest": 0.1}
+
+
+def test_the_page_shows_the_figures_that_are_kept():
+    content = json.loads((ROOT / "benchmarks/results/leakage.json").read_text("utf-8"))
+    page = (ROOT / "docs/leakage.md").read_text("utf-8")
+    shown = page.split("<!-- figures -->")[1].split("<!-- /figures -->")[0].strip()
+    assert shown == leakage.table(content)
