@@ -42,6 +42,7 @@ def corpus(folder: Path, params: Params) -> pd.DataFrame:
     start = np.cumsum([0, *lengths[:-1]])
     places = {"shard": 0, "row": range(len(rows)), "start": start, "frames": lengths}
     write_table(folder / FRAMES, pd.DataFrame(places))
+    index["f0"] = np.where(index["gender"] == "female", 200.0, 120.0)
     return one_split(
         assign_parts(GENDER.labelled(index), GENDER, params.split, by="speaker", seed=1)
     )
@@ -85,7 +86,9 @@ def test_all_clips_are_used_and_all_of_the_test_part_is_predicted(trained):
     used = pd.read_parquet(folder / "one" / USED)
     assert sorted(used["clip"]) == sorted(clips["clip"])
     found = pd.read_parquet(folder / "one" / PREDICTIONS)
-    assert found["estimator"].unique().tolist() == ["network", "linear", "majority"]
+    assert found["estimator"].unique().tolist() == ["network", "linear", "pitch", "majority"]
+    pitch = found[found["estimator"] == "pitch"]
+    assert (pitch[["male", "female"]].idxmax(axis=1) == pitch["label"]).all()
     for _, rows in found[found["part"] == TEST].groupby("estimator"):
         assert rows["clip"].tolist() == used.loc[used["part"] == TEST, "clip"].tolist()
 

@@ -568,7 +568,7 @@ class TestShow:
     def test_metrics_name_every_model_estimator_and_metric(self, project):
         shown = project.run("dvc", "metrics", "show", "metrics/models.json").stdout
         for name in (MODELS[0], MODELS[2], MODELS[3]):
-            for estimator in ("network", "linear", "majority"):
+            for estimator in ("network", "linear", "pitch", "majority"):
                 assert f"{name}.{estimator}.balanced_accuracy" in shown
 
     def test_the_difference_of_metrics_is_in_the_order_of_the_models(self, experiment):

@@ -274,13 +274,16 @@ def result_rows() -> pd.DataFrame:
     rows = [
         ("gender", "es", "features", "network", 0.81, 0.75, 0.86, "ok", ""),
         ("gender", "es", "features", "linear", 0.72, 0.66, 0.78, "ok", ""),
+        ("gender", "es", "features", "pitch", 0.7, 0.64, 0.76, "ok", ""),
         ("gender", "es", "features", "majority", 0.5, 0.5, 0.5, "ok", ""),
         ("gender", "es", "mel", "network", 0.52, 0.46, 0.58, "ok", ""),
         ("gender", "es", "mel", "linear", 0.6, 0.54, 0.66, "ok", ""),
+        ("gender", "es", "mel", "pitch", 0.7, 0.64, 0.76, "ok", ""),
         ("gender", "es", "mel", "majority", 0.5, 0.5, 0.5, "ok", ""),
         ("gender", "fr", "features", "network", None, None, None, "skipped", "1 female speaker"),
         ("language", "all", "features", "network", 0.63, 0.6, 0.67, "ok", ""),
         ("language", "all", "features", "linear", 0.55, 0.5, 0.6, "ok", ""),
+        ("language", "all", "features", "pitch", 0.22, 0.18, 0.26, "ok", ""),
         ("language", "all", "features", "majority", 0.2, 0.2, 0.2, "ok", ""),
     ]
     columns = ["task", "locale", "representation", "estimator", "value", "low", "high"]

@@ -478,7 +478,7 @@ def test_a_row_of_the_results_says_where_the_test_speakers_are_too_few(records):
 
 def test_the_picture_of_the_results_shows_trained_and_skipped_models(records):
     rows = results.picture_rows([r for of_model in records.values() for r in of_model])
-    assert len(rows) == 4 * 3 + 2
+    assert len(rows) == 4 * len(ESTIMATORS) + 2
     figure = results_picture(rows)
     words = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert words.count(f"skipped: {REASON}") == 2

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voicetraits.plots.style import BLUE, GREY, ORANGE, message, styled
+from voicetraits.plots.style import BLUE, GREEN, GREY, ORANGE, message, styled
 
 
 class _Look(NamedTuple):
@@ -35,24 +35,26 @@ class _Look(NamedTuple):
 _ESTIMATORS = {
     "network": _Look("network", BLUE, BLUE, "o", 9.0, -0.2),
     "linear": _Look("logistic\nregression", ORANGE, "#8A5F00", "D", 6.5, 0.08),
-    "majority": _Look("majority\nclass", GREY, "#666666", "s", 5.0, 0.32),
+    "pitch": _Look("F0\nthreshold", GREEN, "#00704F", "^", 6.5, 0.24),
+    "majority": _Look("majority\nclass", GREY, "#666666", "s", 5.0, 0.38),
 }
 _FIELDS = ["task", "model", "locale", "representation", "network", "estimator"]
 _FIELDS += ["chance", "value", "low", "high", "status", "note"]
-_COLUMNS = (1.08, 1.22, 1.36)  # where each estimator's values stand, in widths of the panel
+# Where the values of each estimator stand, in widths of the panel.
+_COLUMNS = (1.075, 1.224, 1.373, 1.522)
 _REASON_WIDTH = 90  # letters that a line of the panel holds
 
 
 @styled
 def results(rows: pd.DataFrame) -> Figure:
-    """Balanced accuracy of every model: network, logistic regression and majority class.
+    """Balanced accuracy of every model: network and baselines.
 
     Args:
         rows: One row per model and estimator, in the order to be shown: task, model, locale,
-            representation, network, estimator ("network", "linear" or "majority"), value, low and
-            high (the 95 % interval), chance, status ("ok", "skipped" or "failed"), note (why there
-            are no values, or, of an "ok" row, why they say little). One row is enough for a model
-            without values.
+            representation, network, estimator ("network", "linear", "pitch" or "majority"), value,
+            low and high (the 95 % interval), chance, status ("ok", "skipped" or "failed"), note
+            (why there are no values, or, of an "ok" row, why they say little). One row is enough
+            for a model without values.
 
     Returns:
         A panel per task with its chance line, and the values at the right.
@@ -71,7 +73,7 @@ def results(rows: pd.DataFrame) -> Figure:
     lowest = np.nanmin([*rows["low"].astype(float), *rows["chance"]])
     top = height - above
     for of_task, panel in zip(panels, heights, strict=True):
-        box = (1.95 / width, (top - panel) / height, 5.4 / width, panel / height)
+        box = (1.95 / width, (top - panel) / height, 5.05 / width, panel / height)
         axes = figure.add_axes(box, xlim=(np.floor(10 * lowest - 0.3) / 10, 1))
         axes.set_title(_verdict(of_task), pad=22)
         _forest(axes, of_task, several_networks=rows["network"].nunique() > 1)

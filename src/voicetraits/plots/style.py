@@ -18,7 +18,8 @@ from voicetraits.storage.files import whole_file
 
 # Okabe and Ito's palette, distinct under every common colour blindness.
 # Source: https://jfly.uni-koeln.de/color/
-BLUE, ORANGE, GREY, INK, PALE = "#0072B2", "#E69F00", "#7F7F7F", "#262626", "#B5D8EC"
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#7F7F7F"
+INK, PALE = "#262626", "#B5D8EC"
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it

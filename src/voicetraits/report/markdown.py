@@ -10,7 +10,11 @@ from voicetraits.networks.model_folder import WITHOUT_FIGURES
 from voicetraits.report.results import Record
 
 # Columns of the estimators that need no network.
-_BASELINES = {"linear": "logistic regression", "majority": "majority class"}
+_BASELINES = {
+    "linear": "logistic regression",
+    "pitch": "F0 threshold",
+    "majority": "majority class",
+}
 
 
 def results_table(results: list[Record], models: Iterable[Model]) -> str:

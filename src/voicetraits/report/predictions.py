@@ -19,8 +19,8 @@ from voicetraits.networks.model_folder import (
     read_sidecar,
 )
 
-# What is tried on the test part of every model: the network itself, and two baselines.
-ESTIMATORS = ("network", "linear", "majority")
+# What is tried on the test part of every model: the network itself, and the baselines.
+ESTIMATORS = ("network", "linear", "pitch", "majority")
 _IDENTITY = ["clip", "locale", "speaker", "label"]
 
 

@@ -13,7 +13,12 @@ from voicetraits.dataset.undersampling import choose
 from voicetraits.errors import NotFiniteError
 from voicetraits.models import Model
 from voicetraits.params import Params
-from voicetraits.training.baselines import linear_baseline, majority_baseline, mean_and_deviation
+from voicetraits.training.baselines import (
+    linear_baseline,
+    majority_baseline,
+    mean_and_deviation,
+    pitch_baseline,
+)
 from voicetraits.training.outcome import Outcome, Tested
 
 
@@ -81,6 +86,14 @@ def train_on_arrays(
     )
     statistics = [mean_and_deviation(part.arrays) for part in (training, test)]
     linear = linear_baseline(statistics[0], training.labels, statistics[1], seed=seed)
+    # Pitch is measured in the corpus that is tested on alone.
+    own = training.clips["corpus"].eq("").to_numpy()
+    pitch = pitch_baseline(
+        training.clips["f0"].to_numpy()[own],
+        training.labels[own],
+        test.clips["f0"].to_numpy(),
+        classes=len(task.classes),
+    )
     majority = majority_baseline(before, len(test.labels), classes=len(task.classes))
     found = {
         name: predict(network, parts[name].arrays, batch_size=batch_size)
@@ -93,6 +106,7 @@ def train_on_arrays(
         [
             *(Tested("network", task, parts[name].clips, found[name]) for name in found),
             Tested("linear", task, test.clips, linear),
+            Tested("pitch", task, test.clips, pitch),
             Tested("majority", task, test.clips, majority),
         ],
     )

@@ -16,6 +16,7 @@ from voicetraits.training.baselines import (
     linear_baseline,
     majority_baseline,
     mean_and_deviation_of_frames,
+    pitch_baseline,
 )
 from voicetraits.training.outcome import Outcome, Tested
 
@@ -106,4 +107,14 @@ def _baselines(
     rows = _labelled(clips, places[TEST][asked], numbers, task)
     linear = linear_baseline(statistics[TRAINING][seen], labels, statistics[TEST][asked], seed=seed)
     majority = majority_baseline(labels, len(rows), classes=len(task.classes))
-    return [Tested("linear", task, rows, linear), Tested("majority", task, rows, majority)]
+    # Pitch is measured in the corpus that is tested on alone.
+    own = clips["corpus"].eq("").to_numpy()[places[TRAINING][seen]]
+    f0 = {part: clips["f0"].to_numpy()[places[part]] for part in (TRAINING, TEST)}
+    pitch = pitch_baseline(
+        f0[TRAINING][seen][own], labels[own], f0[TEST][asked], classes=len(task.classes)
+    )
+    return [
+        Tested("linear", task, rows, linear),
+        Tested("pitch", task, rows, pitch),
+        Tested("majority", task, rows, majority),
+    ]

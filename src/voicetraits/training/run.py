@@ -40,8 +40,8 @@ def train_model(
 
     Args:
         model: What to train.
-        clips: Its split table. The first split is that of the network that is kept; of the others,
-            only predictions are.
+        clips: Its split table, with the pitch of each clip as f0, in Hz. The first split is that of
+            the network that is kept; of the others, only predictions are.
         folders: Folder of array shards by its `home`.
         params: The whole of params.yaml.
         out: Folder for weights, sidecar, predictions, the clips used, and dvclive's folder;
