@@ -13,7 +13,7 @@ from voicetraits.evaluation.intervals import ENOUGH_SPEAKERS
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
 
 
-class Tested(NamedTuple):
+class Answers(NamedTuple):
     """What one model makes of its test clips, in all repeats; every array has shape (clips,)."""
 
     labels: np.ndarray  # class numbers
@@ -66,7 +66,7 @@ class _Counts(NamedTuple):
 
 
 def paired_difference(
-    a: Tested, b: Tested, classes: Sequence[str], *, seed: int, draws: int = 2000
+    a: Answers, b: Answers, classes: Sequence[str], *, seed: int, draws: int = 2000
 ) -> Difference | str:
     """The difference in balanced accuracy, with its interval, or why there is none.
 
@@ -110,7 +110,7 @@ def paired_difference(
     )
 
 
-def _counts(a: Tested, b: Tested, label: int, repeats: np.ndarray) -> _Counts:
+def _counts(a: Answers, b: Answers, label: int, repeats: np.ndarray) -> _Counts:
     """Counts of the speakers that both tested on a class in at least one repeat."""
     here = [each.labels == label for each in (a, b)]
     names = np.intersect1d(a.speakers[here[0]], b.speakers[here[1]])

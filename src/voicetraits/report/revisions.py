@@ -173,10 +173,20 @@ def _stages(repo: Any) -> Iterator[tuple[str, Stage]]:
 
 
 def _changed(repo: Any) -> Iterator[str]:
-    """Parameters and code that are no longer those that the models were made from."""
+    """Parameters and code that are no longer those that the models were made from.
+
+    Raises:
+        RevisionError: If the models are those of another revision.
+    """
     for stage in repo.index.stages:
-        if not any(out.def_path.startswith(_MODELS) for out in stage.outs):
+        models = [out for out in stage.outs if out.def_path.startswith(_MODELS)]
+        if not models:
             continue
+        for out in models:
+            if "modified" in out.status().values():
+                raise RevisionError(
+                    f"{out.def_path}: not what dvc.lock records; run `dvc checkout` or `make repro`"
+                )
         for dep in stage.deps:
             if dep.hash_info.name == "params":
                 before, now = flat(dep.hash_info.value or {}), flat(dep.read_params())
