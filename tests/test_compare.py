@@ -103,7 +103,7 @@ class TestPairedDifference:
 
     def test_without_a_speaker_in_common_there_is_no_difference(self):
         found = paired_difference(answers(), answers(first=50), CLASSES, seed=1)
-        assert found == "no speaker of male was tested by both"
+        assert found == "no speaker of the class male was tested by both"
 
     def test_a_speaker_is_paired_within_a_repeat(self):
         a = together(answers(repeat=1), answers(repeat=2, first=12))
@@ -156,9 +156,9 @@ class Cache:
         path.write_bytes(content)
         return checksum
 
-    def model(self, table, *, classes=CLASSES, skipped="") -> str:
+    def model(self, table, *, classes=CLASSES, skipped="", joined=()) -> str:
         """Keep the folder of a model, and give its checksum."""
-        task = {"name": "gender", "column": "gender", "classes": classes}
+        task = {"name": "gender", "column": "gender", "classes": classes, "joined": joined}
         sidecar = {"task": task, "skipped": skipped, "failed": ""}
         files = {"model.json": json.dumps(sidecar).encode()}
         if table is not None:
@@ -237,11 +237,16 @@ class TestRows:
         expected = "24 speakers in both (A tested 32, B 32)"
         assert f"Other test parts, {expected}: {MODEL}" in text.replace("\n  ", " ")
 
+    def test_too_few_speakers_are_counted_below_the_table(self, cache, compared):
+        found, text = compared(*revisions(cache, answers(4, right=0.0), answers(4)))
+        assert found["rows"][0]["verdict"] == SAME
+        assert f"- 4 speakers labelled male, 10 needed for a verdict: {MODEL}" in text
+
     def test_test_parts_without_a_common_speaker_cannot_be_compared(self, cache, compared):
         found, text = compared(*revisions(cache, answers(), answers(first=50)))
         assert "verdict" not in found["rows"][0]
         joined = text.replace("\n  ", " ")
-        assert f"(no speaker of male was tested by both): {MODEL}" in joined
+        assert f"(no speaker of the class male was tested by both): {MODEL}" in joined
         assert "| model" not in text
 
     def test_other_classes_and_skipped_models_cannot_be_compared(self, cache):
@@ -253,6 +258,29 @@ class TestRows:
         b = cache.revision("two", {MODEL: cache.model(None, skipped="3 speakers")})
         (row,) = compare_model(a, b, MODEL)
         assert row["reason"] == "B: skipped: 3 speakers"
+
+    def test_every_task_and_source_left_out_has_a_row_of_its_own(self, cache, compared):
+        joined = [
+            {"name": "gender", "column": "gender", "classes": CLASSES},
+            {"name": "age", "column": "age", "classes": ["young"]},
+        ]
+        gender = predictions(answers(right=0.7), repeats=True)
+        age = gender.assign(task="age", label="young", young=1.0, male=np.nan, female=np.nan)
+        # The same speakers, tested by a network without the clips of one source.
+        left_out = gender.assign(left_out="radio", male=gender["female"], female=gender["male"])
+        table = pd.concat([gender, age, left_out])
+        a, b = (
+            cache.revision(name, {"gender+age-all": cache.model(rows, joined=joined)})
+            for name, rows in (("one", pd.concat([gender, age])), ("two", table))
+        )
+        found, text = compared(b, b)
+        rows = {(row["task"], row["left_out"]): row for row in found["rows"]}
+        assert set(rows) == {("gender", ""), ("gender", "radio"), ("age", "")}
+        assert rows["gender", "radio"]["a"] == pytest.approx(1 - rows["gender", ""]["a"])
+        assert rows["age", ""]["a"] == 1
+        assert "| gender+age-all, gender, without" in text  # the rest stands below
+        found, text = compared(a, b)
+        assert "- Cannot be compared (A: not tested): gender+age-all, gender, without radio" in text
 
     def test_models_of_one_revision_alone_are_named(self, cache, compared):
         checksum = cache.model(predictions(answers()))

@@ -87,7 +87,7 @@ def paired_difference(
     by_class = [_counts(a, b, label, repeats) for label in range(len(classes))]
     for name, counts in zip(classes, by_class, strict=True):
         if not counts.clips_a.size:
-            return f"no speaker of {name} was tested by both"
+            return f"no speaker of the class {name} was tested by both"
     rng = np.random.default_rng(seed)
     found_a, found_b = np.mean(
         [_recalls(counts, np.ones(counts.clips_a.shape[1])) for counts in by_class], axis=0

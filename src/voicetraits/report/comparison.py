@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from voicetraits.dataset.parts import TEST
-from voicetraits.evaluation.compare import Answers, paired_difference
+from voicetraits.evaluation.compare import Answers, Difference, paired_difference
 from voicetraits.networks.model_folder import PREDICTIONS, SIDECAR, WITHOUT_FIGURES
 from voicetraits.report.revisions import Revision, RevisionError, Stage, read_revision
 
@@ -88,13 +88,21 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame) -> Record:
         "low": found.low,
         "high": found.high,
         "verdict": found.verdict,
-        "too_few": found.too_few,
+        "too_few": _too_few(found, a.attrs["column"]),
         "speakers": dict(found.speakers),
         "tested": {"a": a["speaker"].nunique(), "b": b["speaker"].nunique()},
         "paired": int(a["speaker"][a["speaker"].isin(b["speaker"])].nunique()),
         "same_clips": set(zip(*(a[name] for name in clips), strict=True))
         == set(zip(*(b[name] for name in clips), strict=True)),
     }
+
+
+def _too_few(found: Difference, column: str) -> str:
+    if not found.too_few:
+        return ""
+    count = found.speakers[found.too_few]
+    which = "of" if column == "locale" else "labelled"
+    return f"{count} {'speaker' if count == 1 else 'speakers'} {which} {found.too_few}"
 
 
 def _arrays(table: pd.DataFrame) -> Answers:
@@ -111,7 +119,8 @@ def _tested(revision: Revision, model: str) -> dict[tuple[str, str], pd.DataFram
     """What the network of a model makes of its test clips, by task and left-out source.
 
     Returns:
-        Tables with the classes as `attrs`; in place of a table the reason why there is none.
+        Tables with the classes of the task, and the column of its labels, as `attrs`; in place of a
+        table the reason why there is none.
     """
     path = revision.file(model, SIDECAR)
     if path is None:
@@ -135,7 +144,7 @@ def _tested(revision: Revision, model: str) -> dict[tuple[str, str], pd.DataFram
         columns = ["clip", "locale", "speaker", "label", "repeat", *task["classes"]]
         for left_out, rows in of_task.groupby("left_out", sort=False):
             kept = rows[columns].copy()
-            kept.attrs["classes"] = task["classes"]
+            kept.attrs = {"classes": task["classes"], "column": task["column"]}
             found[task["name"], str(left_out)] = kept
     return found
 

@@ -67,8 +67,7 @@ def _notes_of(row: Record) -> Iterator[str]:
         yield f"Cannot be compared ({row['reason']})"
         return
     if row["too_few"]:
-        count = row["speakers"][row["too_few"]]
-        yield f"{count} speakers of {row['too_few']}, {ENOUGH_SPEAKERS} needed for a verdict"
+        yield f"{row['too_few']}, {ENOUGH_SPEAKERS} needed for a verdict"
     if not row["same_clips"]:
         tested = f"A tested {row['tested']['a']}, B {row['tested']['b']}"
         yield f"Other test parts, {row['paired']} speakers in both ({tested})"

@@ -132,8 +132,8 @@ def read_revision(name: str) -> Revision:
                 )
     except RevError as error:
         raise RevisionError(
-            f"{name}: no commit, tag, branch or experiment of this name; see `git log` and "
-            "`dvc exp list --all-commits`"
+            f"{name}: no commit, tag, branch or experiment of this name ({error}); see `git log` "
+            "and `dvc exp list --all-commits`"
         ) from error
     except DvcException as error:
         raise RevisionError(f"{name}: its pipeline cannot be read: {error}") from error
