@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -47,10 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=Path("data/common_voice"),
         help="where <locale>.tar.gz is put (default: %(default)s)",
     )
+    compare = commands.add_parser(
+        "compare",
+        help="compare the models of two revisions, paired by test speaker",
+        epilog="A revision is a commit, tag, branch or experiment, or . for the work tree; see "
+        "docs/experiments.md.",
+    )
+    compare.add_argument("a", metavar="A", help="the revision to compare with")
+    compare.add_argument("b", metavar="B", nargs="?", default=".", help="default: the work tree")
+    compare.add_argument("--json", action="store_true", help="print everything as JSON")
     options = parser.parse_args(arguments)
     try:
         if options.command == "download":
             _download(options.locales, options.folder)
+        elif options.command == "compare":
+            _compare(options.a, options.b, as_json=options.json)
         else:
             results = read_results(Path("metrics/results.json"))
             with quiet_without_reader():
@@ -75,3 +87,12 @@ def _download(locales: Sequence[str], folder: Path) -> None:
     configured = load_params().locales
     download(parse_wanted(locales), folder)
     print(f"Next:\n  {next_command(folder, configured)}")
+
+
+def _compare(a: str, b: str, *, as_json: bool) -> None:
+    from voicetraits.report.comparison import compare_revisions
+    from voicetraits.report.comparison_text import comparison_text
+
+    found = compare_revisions(a, b)
+    with quiet_without_reader():
+        print(json.dumps(found, indent=2) if as_json else comparison_text(found))
