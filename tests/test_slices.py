@@ -8,7 +8,7 @@ import pytest
 from conftest import GENDER, language
 from sklearn.metrics import balanced_accuracy_score
 
-from voicetraits.evaluation.across import LocaleModel, LocaleClips, across_records
+from voicetraits.evaluation.across import LocaleClips, LocaleModel, across_records
 from voicetraits.evaluation.intervals import ENOUGH_SPEAKERS, balanced_accuracy_interval
 from voicetraits.evaluation.scores import score
 from voicetraits.evaluation.slices import NOT_GIVEN, OTHERS, slice_names, slice_records
