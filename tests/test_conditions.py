@@ -13,6 +13,7 @@ from voicetraits.audio.conditions import (
     clip_rng,
     room_response,
     telephone,
+    under,
     white_noise,
 )
 from voicetraits.audio.level import SILENCE, speech_level
@@ -30,7 +31,7 @@ def speech(*, seconds: float = 2.0, level: float = -20.0) -> np.ndarray:
     return wave.astype(np.float32)
 
 
-def under(name: str, signal: np.ndarray, *, clip: str = "a.mp3") -> np.ndarray:
+def worse(name: str, signal: np.ndarray, *, clip: str = "a.mp3") -> np.ndarray:
     return CONDITIONS[name](signal, clip_rng(clip, seed=1))
 
 
@@ -48,7 +49,7 @@ def decibels(ratio: float) -> float:
 @pytest.mark.parametrize("samples", [1, 400, 16_001, 50_000])
 def test_a_clip_keeps_its_length_type_and_range(name: str, samples: int) -> None:
     signal = np.random.default_rng(0).uniform(-1, 1, samples).astype(np.float32)
-    found = under(name, signal)
+    found = worse(name, signal)
     assert (found.shape, found.dtype) == (signal.shape, np.float32)
     assert np.isfinite(found).all()
     assert np.abs(found).max() <= 1
@@ -56,7 +57,7 @@ def test_a_clip_keeps_its_length_type_and_range(name: str, samples: int) -> None
 
 @ALL
 def test_silence_stays_nearly_silent(name: str) -> None:
-    found = under(name, np.zeros(8000, np.float32))
+    found = worse(name, np.zeros(8000, np.float32))
     assert np.abs(found).max() < 2**-12
 
 
@@ -64,18 +65,18 @@ def test_silence_stays_nearly_silent(name: str) -> None:
 def test_a_condition_depends_on_clip_and_seed_alone(name: str) -> None:
     signal = speech()
     before = signal.copy()
-    once = under(name, signal)
-    under(name, speech(level=-30), clip="b.mp3")
-    assert np.array_equal(under(name, signal), once)
+    once = worse(name, signal)
+    worse(name, speech(level=-30), clip="b.mp3")
+    assert np.array_equal(worse(name, signal), once)
     assert np.array_equal(signal, before)
-    other = under(name, signal, clip="b.mp3")
+    other = worse(name, signal, clip="b.mp3")
     assert np.array_equal(other, once) is not (name.startswith("white") or name == "small room")
 
 
 @ALL
 def test_the_clip_is_still_there_and_in_its_place(name: str) -> None:
     signal = speech()
-    found = under(name, signal).astype(np.float64)
+    found = worse(name, signal).astype(np.float64)
     spectrum = np.fft.rfft(found, 2**17) * np.conj(np.fft.rfft(signal, 2**17))
     lag = int(np.fft.irfft(spectrum).argmax())
     assert min(lag, 2**17 - lag) <= 8  # half a millisecond, which the line's filter takes
@@ -85,7 +86,7 @@ def test_the_clip_is_still_there_and_in_its_place(name: str) -> None:
 
 def test_the_clip_as_it_is_comes_first_and_is_unchanged() -> None:
     assert next(iter(CONDITIONS)) == "as it is"
-    assert np.array_equal(under("as it is", speech()), speech())
+    assert np.array_equal(worse("as it is", speech()), speech())
 
 
 def test_the_line_passes_its_band_alone() -> None:
@@ -125,19 +126,19 @@ def test_the_echo_of_the_room_falls_by_sixty_decibels_in_its_time() -> None:
 
 
 def test_the_room_leaves_the_level() -> None:
-    wet = under("small room", speech())
+    wet = worse("small room", speech())
     assert np.mean(wet**2) == pytest.approx(np.mean(speech() ** 2), rel=1e-3)
 
 
 def test_a_quiet_clip_is_thirty_decibels_down_in_steps_of_sixteen_bits() -> None:
-    found = under("30 dB quieter", speech(level=-20))
+    found = worse("30 dB quieter", speech(level=-20))
     assert speech_level(found, SAMPLE_RATE) == pytest.approx(-50, abs=0.1)
     assert np.array_equal(np.round(found * 32768), found * 32768)
 
 
 def test_mp3_takes_away_what_it_always_takes() -> None:
     signal = 0.1 * np.random.default_rng(0).standard_normal(4 * SAMPLE_RATE)
-    coded = under("MP3, 32 kbit/s", signal.astype(np.float32))
+    coded = worse("MP3, 32 kbit/s", signal.astype(np.float32))
     kept = [
         power_between(coded, low, low + 500) / power_between(signal, low, low + 500)
         for low in (1000, 7500)
@@ -157,3 +158,13 @@ def test_the_level_is_that_of_the_sound_without_pauses() -> None:
     )
     assert speech_level(np.zeros(100, np.int16), SAMPLE_RATE) == SILENCE
     assert speech_level(np.array([0.5]), SAMPLE_RATE) == pytest.approx(-6.02, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050])
+def test_a_stored_clip_of_any_rate_is_brought_under_a_condition(rate: int) -> None:
+    pcm = (20_000 * tone(440, rate, seconds=0.7)).astype(np.int16)
+    for name in CONDITIONS:
+        found = under(name, pcm, rate, clip_rng("a.mp3", seed=1))
+        assert (found.shape, found.dtype) == (pcm.shape, np.int16)
+    if rate == SAMPLE_RATE:
+        assert np.array_equal(under("as it is", pcm, rate, clip_rng("", seed=0)), pcm)

@@ -16,6 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from voicetraits.audio.level import speech_level
+from voicetraits.audio.wav import samples_of, segment_of
 
 SAMPLE_RATE = 16_000  # Hz
 Condition = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -38,6 +39,28 @@ def clip_rng(clip: str, *, seed: int) -> np.random.Generator:
         seed: Of the whole run.
     """
     return np.random.default_rng([seed, crc32(clip.encode())])
+
+
+def under(name: str, pcm: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """A stored clip under a condition.
+
+    Args:
+        name: In CONDITIONS.
+        pcm: Mono, shape (samples,), int16.
+        rate: In Hz; other than 16 kHz, the clip is resampled there and back.
+        rng: From `clip_rng`.
+
+    Returns:
+        Shape (samples,), int16, at the same rate.
+    """
+    import soxr
+
+    signal = pcm.astype(np.float32) / 32768
+    if rate == SAMPLE_RATE:
+        return samples_of(segment_of(CONDITIONS[name](signal, rng), rate))
+    worse = CONDITIONS[name](soxr.resample(signal, rate, SAMPLE_RATE), rng)
+    back = soxr.resample(worse, SAMPLE_RATE, rate)[: len(pcm)]
+    return samples_of(segment_of(np.pad(back, (0, len(pcm) - len(back))), rate))
 
 
 def as_it_is(signal: np.ndarray, _: np.random.Generator) -> np.ndarray:
