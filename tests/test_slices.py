@@ -9,7 +9,7 @@ from conftest import GENDER, language
 from sklearn.metrics import balanced_accuracy_score
 
 from voicetraits.evaluation.across import LocaleClips, LocaleModel, across_records
-from voicetraits.evaluation.intervals import ENOUGH_SPEAKERS, balanced_accuracy_interval
+from voicetraits.evaluation.intervals import ENOUGH_SPEAKERS, Judged, balanced_accuracy_interval
 from voicetraits.evaluation.scores import score
 from voicetraits.evaluation.slices import NOT_GIVEN, OTHERS, slice_names, slice_records
 
@@ -29,7 +29,7 @@ def test_a_score_is_that_of_scikit_learn_with_the_interval_by_speaker() -> None:
     labels, predicted, speakers = case()
     found = score(labels, predicted, speakers, GENDER, seed=3)
     assert found.value == round(balanced_accuracy_score(labels, predicted), 4)
-    interval = balanced_accuracy_interval(labels, predicted, speakers, GENDER, seed=3)
+    interval = balanced_accuracy_interval([Judged(labels, predicted, speakers)], [0, 1], seed=3)
     assert (found.low, found.high) == interval
     assert (found.classes, found.clips, found.speakers) == (2, 200, 40)
     assert (found.few, found.note) == (False, "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from voicetraits.evaluation.intervals import (
+    Judged,
     balanced_accuracy_interval,
     speakers_by_class,
     too_few_speakers,
@@ -59,19 +59,15 @@ def score(
         classes_by_choice: Whether a class without clips is no sign of too few speakers, because
             the clips were chosen by class.
     """
-    present = np.unique(labels)
-    of_those = replace(task, classes=tuple(task.classes[label] for label in present))
-    counted = np.searchsorted(present, labels)
-    # A class that is not there may still be predicted, which is wrong whatever its number is.
-    known = np.isin(predicted, present)
-    guessed = np.where(known, np.searchsorted(present, predicted), len(present))
-    recalls = [float((guessed[counted == n] == n).mean()) for n in range(len(present))]
+    present = np.unique(labels).tolist()
+    recalls = [float((predicted[labels == label] == label).mean()) for label in present]
     counts = speakers_by_class(labels, speakers, task)
     if classes_by_choice:
         counts = {name: count for name, count in counts.items() if count}
     low = high = None
-    if min(speakers_by_class(counted, speakers, of_those).values()) > 1:
-        low, high = balanced_accuracy_interval(counted, guessed, speakers, of_those, seed=seed)
+    if min(len(np.unique(speakers[labels == label])) for label in present) > 1:
+        clips = Judged(labels, predicted, speakers)
+        low, high = balanced_accuracy_interval([clips], present, seed=seed)
     note = too_few_speakers(counts, task)
     return Score(
         value=round(float(np.mean(recalls)), 4),

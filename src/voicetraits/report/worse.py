@@ -14,7 +14,7 @@ from voicetraits.audio.wav import read_wav
 from voicetraits.features.extract import represent
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.models import Model
-from voicetraits.params import Clip, Extract, Params
+from voicetraits.params import JOINED, Clip, Extract, Params
 from voicetraits.storage.shards import read_wavs, shard_name
 from voicetraits.workers.pool import map_in_pool, workers_for
 
@@ -119,16 +119,20 @@ def predictor(
     """
     # Imported here: it takes seconds, which a model without figures need not wait for.
     from voicetraits.training.crops import SpreadCrops
-    from voicetraits.training.fit import predict
+    from voicetraits.training.fit import predict_heads
+
+    head = model.within.split(JOINED).index(model.task.name) if model.within else 0
 
     def of_one_length(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        return predict(network, np.stack(list(arrays)), batch_size=params.train.batch_size)
+        stacked = np.stack(list(arrays))
+        return predict_heads(network, stacked, batch_size=params.train.batch_size)[head]
 
     def of_any_length(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         frames = params.frames
         places = np.arange(len(arrays))
         crops = SpreadCrops(_Held(arrays), places, frames=frames.crop, crops=frames.crops)
-        return crops.mean_by_clip(predict(network, crops, batch_size=frames.batch_size))
+        found = predict_heads(network, crops, batch_size=frames.batch_size)[head]
+        return crops.mean_by_clip(found)
 
     one_length = REPRESENTATIONS[model.representation].one_length
     return of_one_length if one_length else of_any_length
