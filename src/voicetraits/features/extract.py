@@ -107,21 +107,35 @@ def _write_frames(path: Path, lengths: dict[int, list[int]]) -> None:
 
 def _extract_shard(job: _Job) -> list[int]:
     """Write one shard; return the number of frames of each of its clips."""
-    represent, one_length = REPRESENTATIONS[job.representation]
-    clips = [read_wav(wav) for wav in read_wavs(job.wavs)]
-    if one_length:
-        window, hop = windows(job.clip, job.extract)
-        samples = clip_samples(job.clip)
-        arrays = [
-            represent(_one_length(pcm, rate, samples), rate, window=window, hop=hop)
-            for pcm, rate in clips
-        ]
-        write_array(job.path, np.stack(arrays).astype(np.float32))
+    arrays = [
+        represent(*read_wav(wav), job.representation, clip=job.clip, analysis=job.extract)
+        for wav in read_wavs(job.wavs)
+    ]
+    if REPRESENTATIONS[job.representation].one_length:
+        write_array(job.path, np.stack(arrays))
     else:
-        arrays = [represent(pcm, rate) for pcm, rate in clips]
-        write_array(job.path, np.concatenate(arrays, axis=1).T.astype(np.float16))
+        write_array(job.path, np.concatenate(arrays, axis=1).T)
     return [array.shape[1] for array in arrays]
 
 
-def _one_length(pcm: np.ndarray, rate: int, samples: int) -> np.ndarray:
-    return samples_of(fix_length(pcm, rate, samples=samples))
+def represent(
+    pcm: np.ndarray, rate: int, representation: str, *, clip: Clip, analysis: Extract
+) -> np.ndarray:
+    """One representation of one clip, as it is stored.
+
+    Args:
+        pcm: Mono, shape (samples,), int16.
+        rate: In Hz.
+        representation: A name in REPRESENTATIONS.
+        clip: The one length of representations that have one.
+        analysis: Their windows.
+
+    Returns:
+        Shape (rows, frames); float32, or float16 of a representation of any length.
+    """
+    function, one_length = REPRESENTATIONS[representation]
+    if not one_length:
+        return np.asarray(function(pcm, rate).astype(np.float16))
+    window, hop = windows(clip, analysis)
+    whole = samples_of(fix_length(pcm, rate, samples=clip_samples(clip)))
+    return np.asarray(function(whole, rate, window=window, hop=hop).astype(np.float32))

@@ -1,0 +1,138 @@
+"""Test clips under every condition, represented as a network takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.audio.conditions import CONDITIONS, clip_rng, under
+from voicetraits.audio.wav import read_wav
+from voicetraits.features.extract import represent
+from voicetraits.features.representations import REPRESENTATIONS
+from voicetraits.models import Model
+from voicetraits.params import JOINED, Clip, Extract, Params
+from voicetraits.storage.shards import read_wavs, shard_name
+from voicetraits.workers.pool import map_in_pool, workers_for
+
+# Starting a worker takes as long as so many clips.
+_CLIPS_PER_WORKER = 60
+
+
+class Sound(NamedTuple):
+    """A clip as it is stored: its place in the table it was asked by, mono int16, rate in Hz."""
+
+    place: int
+    pcm: np.ndarray
+    rate: int
+
+
+def read_sounds(clips: pd.DataFrame, wavs: Path) -> Iterator[Sound]:
+    """The sound of clips, in the order in which it is stored.
+
+    Args:
+        clips: With columns locale, shard and row.
+        wavs: Folder above the WAV shards of each locale.
+    """
+    numbered = clips.assign(place=np.arange(len(clips)))
+    for (locale, shard), here in numbered.groupby(["locale", "shard"]):
+        places = dict(zip(here["row"], here["place"], strict=True))
+        for row, wav in enumerate(read_wavs(wavs / str(locale) / shard_name(shard, "tar"))):
+            if row in places:
+                yield Sound(int(places[row]), *read_wav(wav))
+
+
+class Job(NamedTuple):
+    """One clip to bring under every condition."""
+
+    name: str
+    pcm: np.ndarray
+    rate: int
+    representations: tuple[str, ...]
+    clip: Clip
+    analysis: Extract
+    seed: int
+
+
+def represent_worse(job: Job) -> dict[str, list[np.ndarray]]:
+    """Arrays of one clip by representation, one for each of CONDITIONS in their order."""
+    found: dict[str, list[np.ndarray]] = {name: [] for name in job.representations}
+    for condition in CONDITIONS:
+        pcm = under(condition, job.pcm, job.rate, clip_rng(job.name, seed=job.seed))
+        for name, arrays in found.items():
+            arrays.append(represent(pcm, job.rate, name, clip=job.clip, analysis=job.analysis))
+    return found
+
+
+def worse_arrays(
+    sounds: Sequence[tuple[str, Sound]], representations: Sequence[str], params: Params
+) -> list[dict[str, list[np.ndarray]]]:
+    """What `represent_worse` gives for every clip, by as many processes as pay.
+
+    Args:
+        sounds: Name and sound of every clip.
+        representations: Names in REPRESENTATIONS.
+        params: Gives the length of clips, their windows, and the seed.
+    """
+    jobs = (
+        Job(
+            name,
+            sound.pcm,
+            sound.rate,
+            tuple(representations),
+            params.clip,
+            params.extract,
+            params.seed,
+        )
+        for name, sound in sounds
+    )
+    workers = workers_for(len(sounds), jobs_per_worker=_CLIPS_PER_WORKER)
+    return list(map_in_pool(represent_worse, jobs, workers=workers))
+
+
+class _Held:
+    """Clips of any length in memory, as crops are taken of them."""
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self._arrays = arrays
+
+    def length(self, clip: int) -> int:
+        return int(self._arrays[clip].shape[1])
+
+    def crop(self, clip: int, start: int, length: int) -> np.ndarray:
+        frames = (start + np.arange(length)) % self.length(clip)
+        return self._arrays[clip].T[frames].astype(np.float32)
+
+
+def predictor(
+    model: Model, network: Any, params: Params
+) -> Callable[[Sequence[np.ndarray] | np.ndarray], np.ndarray]:
+    """What gives the probabilities of a model, (clips, classes), from arrays of clips.
+
+    Args:
+        model: The model.
+        network: From `networks.model_folder.load`.
+        params: Says how many clips a batch has, and which crops a clip of any length.
+    """
+    # Imported here: it takes seconds, which a model without figures need not wait for.
+    from voicetraits.training.crops import SpreadCrops
+    from voicetraits.training.fit import predict_heads
+
+    head = model.within.split(JOINED).index(model.task.name) if model.within else 0
+
+    def of_one_length(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        stacked = np.stack(list(arrays))
+        return predict_heads(network, stacked, batch_size=params.train.batch_size)[head]
+
+    def of_any_length(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        frames = params.frames
+        places = np.arange(len(arrays))
+        crops = SpreadCrops(_Held(arrays), places, frames=frames.crop, crops=frames.crops)
+        found = predict_heads(network, crops, batch_size=frames.batch_size)[head]
+        return crops.mean_by_clip(found)
+
+    one_length = REPRESENTATIONS[model.representation].one_length
+    return of_one_length if one_length else of_any_length
