@@ -8,13 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from voicetraits.download import download, next_command, parse_wanted
+from voicetraits.cli.predict import add_predict, predict
 from voicetraits.errors import InputError
-from voicetraits.models import judged_models
 from voicetraits.output import printable_output, quiet_without_reader
-from voicetraits.params import load_params
-from voicetraits.report.markdown import results_table
-from voicetraits.report.results import read_results
 
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from voicetraits.cli import main; main()"
 
@@ -47,14 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=Path("data/common_voice"),
         help="where <locale>.tar.gz is put (default: %(default)s)",
     )
+    add_predict(commands)
     options = parser.parse_args(arguments)
     try:
         if options.command == "download":
             _download(options.locales, options.folder)
+        elif options.command == "predict":
+            predict(options)
         else:
-            results = read_results(Path("metrics/results.json"))
-            with quiet_without_reader():
-                print(results_table(results, judged_models(load_params())))
+            _results()
     except InputError as error:
         sys.exit(f"error: {error}")
 
@@ -65,13 +62,28 @@ def _use_library_of_this_work_tree() -> None:
     As the stages do: the environment of one clone may be active in a copy of it.
     """
     source = Path("src").resolve()
-    installed = Path(__file__).resolve().parents[1]
-    if source != installed and (source / "voicetraits" / "cli.py").is_file():
+    installed = Path(__file__).resolve().parents[2]
+    if source != installed and (source / "voicetraits" / "cli" / "__init__.py").is_file():
         command = [sys.executable, "-c", _START, str(source), *sys.argv[1:]]
         os.execv(sys.executable, command)
 
 
+# What a command needs is loaded by that command alone: others take seconds to load.
 def _download(locales: Sequence[str], folder: Path) -> None:
+    from voicetraits.download import download, next_command, parse_wanted
+    from voicetraits.params import load_params
+
     configured = load_params().locales
     download(parse_wanted(locales), folder)
     print(f"Next:\n  {next_command(folder, configured)}")
+
+
+def _results() -> None:
+    from voicetraits.models import judged_models
+    from voicetraits.params import load_params
+    from voicetraits.report.markdown import results_table
+    from voicetraits.report.results import read_results
+
+    results = read_results(Path("metrics/results.json"))
+    with quiet_without_reader():
+        print(results_table(results, judged_models(load_params())))
