@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import soxr
 from onnx import TensorProto, helper, numpy_helper
+
+from voicetraits.sample.espeak import SAMPLE_RATE, prepare_data, synthesise
 
 LOCALES = ["de", "en", "es", "fr"]
 CHANCES = [0.1, 0.2, 0.6, 0.1]
@@ -71,3 +76,14 @@ def write_model(path: Path, *, chances: list[float] = CHANCES, **changes: Any) -
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(path))
     return path
+
+
+@cache
+def speech() -> np.ndarray:
+    """About three seconds of speech at 16 kHz, float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_data(Path(folder), language="es", variants={})
+        text = "El viento del norte y el sol discutían."
+        spoken = synthesise(text, voice="es", data=Path(folder))
+    spoken = spoken / np.abs(spoken).max() / 2
+    return soxr.resample(spoken.astype(np.float32), SAMPLE_RATE, 16000)

@@ -34,7 +34,7 @@ def recordings(named: Iterable[str]) -> list[str]:
 def _recordings(name: str) -> Iterable[str]:
     if name == STANDARD_INPUT:
         return [name]
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return _in_folder(name)
     if os.path.lexists(name):
         return [name]
@@ -52,8 +52,8 @@ def _in_folder(folder: str) -> list[str]:
     found = sorted(_walk(folder))
     if not found:
         raise InputError(
-            f"{_shown(folder)}: no recording in this folder; looked for files that end in "
-            f"{', '.join(sorted(ENDINGS))}"
+            f"{_shown(folder)}: no recording in this folder, no file that ends in .wav, .mp3, "
+            "or as other audio and video does"
         )
     return found
 
