@@ -307,6 +307,16 @@ def test_the_order_is_that_of_the_paths_on_any_number_of_cores(place, capsys, mo
     assert paths == recordings(["calls"])
 
 
+def test_ctrl_c_ends_without_a_traceback_and_leaves_no_half_file(place, monkeypatch, capsys):
+    def stop(self, source):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("voicetraits.recognizer.recognizer.Recognizer.predict", stop)
+    assert predict("--output", "rows", "calls") == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert [path.name for path in place.iterdir() if "rows" in path.name] == []
+
+
 def test_the_first_answer_loads_nothing_heavy(place):
     code = f"""
 import sys

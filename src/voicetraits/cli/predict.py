@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ def predict(options: argparse.Namespace) -> None:
             failed += any(row["error"] for row in found)
             yield from found
 
-    with quiet_without_reader(), _output(options.output) as out:
+    with _quiet_when_stopped(), quiet_without_reader(), _output(options.output) as out:
         if binary:
             write_parquet(rows(), out.buffer, timeline=options.segments)
         else:
@@ -119,6 +120,15 @@ def _introduce(recognizer: Recognizer) -> None:
             "warning: it was trained on synthetic voices; what it says of people is a guess",
             file=sys.stderr,
         )
+
+
+@contextmanager
+def _quiet_when_stopped() -> Iterator[None]:
+    """End the process by Ctrl-C without a traceback, after the recordings in hand."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 @contextmanager
