@@ -17,7 +17,7 @@ FLOORS = (
     {"audio", "corpus", "sample"},
     {"dataset", "features", "networks", "selection"},
     {"training", "evaluation", "download", "plots"},
-    {"report"},
+    {"report", "recognizer"},
     {"cli"},
 )
 # Inside a floor; params names its errors, and that is all.

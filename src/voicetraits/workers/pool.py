@@ -8,7 +8,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -107,6 +107,23 @@ def map_in_pool(
     pin_environment()
     with _pool(workers) as submit:
         yield from _in_order(lambda job: submit(function, job), jobs, workers=lambda: workers)
+
+
+def map_in_threads(
+    function: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int | None = None
+) -> Iterator[Result]:
+    """The same in threads of this process, for work that libraries in C do outside Python.
+
+    They start at once, and share what has been loaded.
+    """
+    threads = cores() if workers is None else workers
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from _in_order(
+                lambda job: pool.submit(function, job), jobs, workers=lambda: threads
+            )
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

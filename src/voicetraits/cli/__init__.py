@@ -9,13 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from voicetraits.download import download, next_command, parse_wanted
+from voicetraits.cli.predict import add_predict, predict
 from voicetraits.errors import InputError
-from voicetraits.models import judged_models
 from voicetraits.output import printable_output, quiet_without_reader
-from voicetraits.params import load_params
-from voicetraits.report.markdown import results_table
-from voicetraits.report.results import read_results
 
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from voicetraits.cli import main; main()"
 
@@ -57,16 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compare.add_argument("a", metavar="A", help="the revision to compare with")
     compare.add_argument("b", metavar="B", nargs="?", default=".", help="default: the work tree")
     compare.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_predict(commands)
     options = parser.parse_args(arguments)
     try:
         if options.command == "download":
             _download(options.locales, options.folder)
         elif options.command == "compare":
             _compare(options.a, options.b, as_json=options.json)
+        elif options.command == "predict":
+            predict(options)
         else:
-            results = read_results(Path("metrics/results.json"))
-            with quiet_without_reader():
-                print(results_table(results, judged_models(load_params())))
+            _results()
     except InputError as error:
         sys.exit(f"error: {error}")
 
@@ -77,13 +74,17 @@ def _use_library_of_this_work_tree() -> None:
     As the stages do: the environment of one clone may be active in a copy of it.
     """
     source = Path("src").resolve()
-    installed = Path(__file__).resolve().parents[1]
-    if source != installed and (source / "voicetraits" / "cli.py").is_file():
+    installed = Path(__file__).resolve().parents[2]
+    if source != installed and (source / "voicetraits" / "cli" / "__init__.py").is_file():
         command = [sys.executable, "-c", _START, str(source), *sys.argv[1:]]
         os.execv(sys.executable, command)
 
 
+# What a command needs is loaded by that command alone: others take seconds to load.
 def _download(locales: Sequence[str], folder: Path) -> None:
+    from voicetraits.download import download, next_command, parse_wanted
+    from voicetraits.params import load_params
+
     configured = load_params().locales
     download(parse_wanted(locales), folder)
     print(f"Next:\n  {next_command(folder, configured)}")
@@ -96,3 +97,14 @@ def _compare(a: str, b: str, *, as_json: bool) -> None:
     found = compare_revisions(a, b)
     with quiet_without_reader():
         print(json.dumps(found, indent=2) if as_json else comparison_text(found))
+
+
+def _results() -> None:
+    from voicetraits.models import judged_models
+    from voicetraits.params import load_params
+    from voicetraits.report.markdown import results_table
+    from voicetraits.report.results import read_results
+
+    results = read_results(Path("metrics/results.json"))
+    with quiet_without_reader():
+        print(results_table(results, judged_models(load_params())))

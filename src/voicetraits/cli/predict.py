@@ -1,0 +1,198 @@
+"""`voicetraits predict`: the language of recordings, and the gender of their voices."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from voicetraits.cli.recordings import STANDARD_INPUT, recordings
+from voicetraits.cli.rows import FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
+from voicetraits.errors import InputError
+from voicetraits.output import quiet_without_reader
+
+if TYPE_CHECKING:
+    from voicetraits.recognizer.decision import Recognition
+    from voicetraits.recognizer.recognizer import Recognizer
+
+_DIGITS = 4
+# What is said of a recording that cannot be read.
+_NOTHING: Row = {
+    **dict.fromkeys(("seconds", "speech_seconds", "language_probability", "female_probability")),
+    "language": "unknown",
+    "language_probabilities": {},
+    "gender": "unknown",
+    "reason": None,
+    "error": None,
+}
+
+
+def add_predict(commands: Any) -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser(
+        "predict",
+        help="recognise the language of recordings, and the gender of their voices",
+        epilog="Exit code 1 where a recording could not be read; see docs/predict.md.",
+    )
+    command.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a recording, a folder of them, a pattern such as 'calls/**/*.mp3', or - for "
+        "standard input",
+    )
+    command.add_argument(
+        "--model", type=Path, metavar="PATH", help="an ONNX file, or a folder models/<name>"
+    )
+    command.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
+    command.add_argument(
+        "--output", type=Path, metavar="FILE", help="write there, not to standard output"
+    )
+    command.add_argument(
+        "--segments", action="store_true", help="a timeline: a row for each piece of a recording"
+    )
+    command.add_argument(
+        "--locale",
+        action="append",
+        default=[],
+        metavar="LOCALE",
+        help="a language that is possible, where others are not; may be given several times",
+    )
+    for task in ("language", "gender"):
+        command.add_argument(
+            f"--{task}-threshold",
+            type=float,
+            metavar="P",
+            help="answer `unknown` below this probability (default: the model's own)",
+        )
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Run the command.
+
+    Raises:
+        InputError: If the model or a path cannot be used. That a recording cannot be read is said
+            in its row, and by exit code 1 at the end.
+    """
+    binary = options.format == "parquet"
+    if binary and not options.output and sys.stdout.isatty():
+        raise InputError("Parquet is nothing for a terminal; name a file with --output")
+    paths = recordings(options.paths)
+    # Loading what runs a model takes a while, and a wrong path is said before.
+    from voicetraits.recognizer.recognizer import Recognizer
+
+    recognizer = Recognizer.load(
+        options.model,
+        locales=options.locale,
+        language_threshold=options.language_threshold,
+        gender_threshold=options.gender_threshold,
+    )
+    _introduce(recognizer)
+    failed = 0
+
+    def rows() -> Iterator[Row]:
+        nonlocal failed
+        for found in _results(recognizer, paths, options):
+            failed += any(row["error"] for row in found)
+            yield from found
+
+    with _quiet_when_stopped(), quiet_without_reader(), _output(options.output) as out:
+        if binary:
+            write_parquet(rows(), out.buffer, timeline=options.segments)
+        else:
+            TEXT_WRITERS[options.format](rows(), out, timeline=options.segments)
+    if failed:
+        print(f"{failed:,} of {len(paths):,} recordings could not be read", file=sys.stderr)
+        sys.exit(1)
+
+
+def _introduce(recognizer: Recognizer) -> None:
+    model = recognizer.model
+    print(f"model {model.name}, trained on: {model.trained_on}", file=sys.stderr)
+    if model.synthetic:
+        print(
+            "warning: it was trained on synthetic voices; what it says of people is a guess",
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def _quiet_when_stopped() -> Iterator[None]:
+    """End the process by Ctrl-C without a traceback, after the recordings in hand."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is there when it is whole."""
+    if path is None:
+        yield sys.stdout
+        return
+    from voicetraits.storage.files import whole_file
+
+    try:
+        with (
+            whole_file(path) as temporary,
+            temporary.open("w", encoding="utf-8", errors="surrogateescape") as file,
+        ):
+            yield file
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _results(
+    recognizer: Recognizer, paths: Sequence[str], options: argparse.Namespace
+) -> Iterator[list[Row]]:
+    """Rows of each recording, in order; more than one where a timeline is wanted."""
+    job = partial(_rows, recognizer, timeline=options.segments)
+    if len(paths) == 1:
+        yield job(paths[0])
+        return
+    from voicetraits.progress import progress
+    from voicetraits.workers.pool import map_in_threads
+
+    results = map_in_threads(job, paths)
+    if options.output or not sys.stdout.isatty():  # there, the rows themselves show it
+        results = progress(results, label="predict", unit="recordings", total=len(paths))
+    yield from results
+
+
+def _rows(recognizer: Recognizer, path: str, *, timeline: bool) -> list[Row]:
+    try:
+        source = sys.stdin.buffer.read() if path == STANDARD_INPUT else path
+        found = recognizer.segments(source) if timeline else [recognizer.predict(source)]
+    except (InputError, MemoryError) as error:
+        place = dict.fromkeys(PLACE) if timeline else {}
+        return [{"path": path, **place, **_NOTHING, "error": str(error) or "out of memory"}]
+    return [{"path": path, **_row(one, timeline=timeline)} for one in found]
+
+
+def _row(found: Recognition, *, timeline: bool) -> Row:
+    place = {"start": _rounded(found.start), "end": _rounded(found.end)} if timeline else {}
+    return {
+        **place,
+        "seconds": _rounded(found.seconds),
+        "speech_seconds": _rounded(found.speech_seconds),
+        "language": found.language,
+        "language_probability": _rounded(found.language_probability),
+        "language_probabilities": {
+            name: _rounded(chance) for name, chance in found.language_probabilities.items()
+        },
+        "gender": found.gender,
+        "female_probability": _rounded(found.female_probability),
+        "reason": found.reason,
+        "error": None,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else round(value, _DIGITS)

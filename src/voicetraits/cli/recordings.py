@@ -1,0 +1,73 @@
+"""The recordings that a command line names: files, folders, patterns, standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from voicetraits.errors import InputError
+
+STANDARD_INPUT = "-"
+# In a folder, these are taken for recordings; a file that is named itself may end in anything.
+_ENDINGS = """
+.3g2 .3gp .aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .avi .caf .eac3 .flac .flv .gsm .m4a .m4b
+.m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpga .oga .ogg .ogv .opus .ra .spx .ts .tta .voc .w64 .wav .wave
+.weba .webm .wma .wmv .wv
+"""
+ENDINGS = frozenset(_ENDINGS.split())
+
+
+def recordings(named: Iterable[str]) -> list[str]:
+    """Paths of all recordings that are named, in the order of the names.
+
+    What a folder holds, its folders included, comes in the order of its paths; hidden files are
+    left out.
+
+    Raises:
+        InputError: If a path is not there, or a folder or a pattern gives no recording.
+    """
+    return [path for name in named for path in _recordings(name)]
+
+
+def _recordings(name: str) -> Iterable[str]:
+    if name == STANDARD_INPUT:
+        return [name]
+    if name and Path(name).is_dir():
+        return _in_folder(name)
+    if os.path.lexists(name):
+        return [name]
+    if not glob.has_magic(name):
+        raise InputError(f"{_shown(name)}: no such file or folder")
+    # Not pathlib's, which takes no pattern that begins at the root.
+    fitting = glob.iglob(name, recursive=True)  # noqa: PTH207
+    found = sorted(path for path in fitting if Path(path).is_file())
+    if not found:
+        raise InputError(f"{_shown(name)}: no file fits this pattern")
+    return found
+
+
+def _in_folder(folder: str) -> list[str]:
+    found = sorted(_walk(folder))
+    if not found:
+        raise InputError(
+            f"{_shown(folder)}: no recording in this folder, no file that ends in .wav, .mp3, "
+            "or as other audio and video does"
+        )
+    return found
+
+
+def _walk(folder: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{_shown(str(error.filename))}: {error.strerror}") from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
+                yield os.path.join(place, name)  # noqa: PTH118 - 100,000 of them, as given
+
+
+def _shown(name: str) -> str:
+    return name or "''"

@@ -1,0 +1,95 @@
+"""A recording as what the networks hear: mono at 16 kHz."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import soundfile
+import soxr
+
+from voicetraits.audio.audible import mix
+from voicetraits.audio.decode import AudioError, decode
+from voicetraits.errors import InputError
+from voicetraits.recognizer.runtime import SAMPLE_RATE
+
+# What a recording may be given as: a path, the bytes of an audio file, or samples.
+Source: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray
+
+_SILENCE = "silence alone"  # decode's reason, which is an answer here and no error
+
+
+class Recording(NamedTuple):
+    """A recording.
+
+    Attributes:
+        samples: At 16 kHz, shape (n,), float32, finite.
+        seconds: Its length; NaN for a silent one in a format that does not say it.
+    """
+
+    samples: np.ndarray
+    seconds: float
+
+
+def recording_of(source: Source, sample_rate: int | None = None) -> Recording:
+    """Read a recording.
+
+    Args:
+        source: A path, the bytes of an audio file, or samples: shape (n,) or (n, channels), floats
+            with 1 as full scale, or integers.
+        sample_rate: Of samples, in Hz.
+
+    Raises:
+        InputError: If it cannot be read, or samples come without a rate or are not finite.
+    """
+    if isinstance(source, np.ndarray):
+        return _of_samples(source, sample_rate)
+    if isinstance(source, bytes):
+        return _of_file(source, "recording")
+    path = Path(source)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    return _of_file(content, path.name)
+
+
+def _of_file(content: bytes, name: str) -> Recording:
+    try:
+        sound = decode(content, name=name, sample_rate=SAMPLE_RATE)
+    except AudioError as error:
+        if str(error) != _SILENCE:
+            raise
+        return Recording(np.empty(0, np.float32), _stated_seconds(content))
+    samples = np.ascontiguousarray(sound.signal, np.float32)
+    return Recording(samples, len(samples) / SAMPLE_RATE)
+
+
+def _stated_seconds(content: bytes) -> float:
+    try:
+        return float(soundfile.info(io.BytesIO(content)).duration)
+    except soundfile.LibsndfileError:
+        return math.nan
+
+
+def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
+    if rate is None or rate <= 0:
+        raise InputError("samples come without their rate; give sample_rate in Hz")
+    if samples.ndim not in (1, 2) or not samples.size:
+        raise InputError(f"samples of shape {samples.shape}; give (n,) or (n, channels)")
+    if samples.dtype.kind in "iu":
+        zero, full = (128, 128) if samples.dtype == np.uint8 else (0, np.iinfo(samples.dtype).max)
+        samples = (samples.astype(np.float64) - zero) / full
+    elif samples.dtype.kind != "f":
+        raise InputError(f"samples of type {samples.dtype}; give floats or integers")
+    channels = samples.reshape(len(samples), -1).astype(np.float32)
+    if not np.isfinite(channels).all():
+        raise InputError("samples that are not finite numbers")
+    mono, _ = mix(channels, rate, deciding=len(channels))
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
+    return Recording(np.ascontiguousarray(mono, np.float32), len(channels) / rate)
