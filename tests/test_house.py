@@ -16,7 +16,7 @@ FLOORS = (
     {"storage"},
     {"audio", "corpus", "sample"},
     {"dataset", "features", "networks", "selection"},
-    {"training", "evaluation", "download", "plots"},
+    {"training", "evaluation", "export", "download", "plots"},
     {"report"},
     {"cli"},
 )
