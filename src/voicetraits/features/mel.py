@@ -9,10 +9,10 @@ import numpy as np
 BANDS = 64
 LOW, HIGH = 50.0, 7600.0  # Hz; the upper end is half the sample rate where that is less
 WINDOW, HOP = 0.025, 0.010  # seconds
-_RMS = 0.1  # that every clip is brought to
-_FLOOR = 1e-7  # added to the power
-_QUIET = 6.0  # nats below the loud frames, at which a frame holds no speech
-_LOUD = 95  # percentile of the frames' levels that stands for the loud ones
+RMS = 0.1  # that every clip is brought to
+FLOOR = 1e-7  # added to the power
+QUIET = 6.0  # nats below the loud frames, at which a frame holds no speech
+LOUD = 95  # percentile of the frames' levels that stands for the loud ones
 
 
 def log_mel_frames(signal: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -33,15 +33,20 @@ def log_mel_frames(signal: np.ndarray, sample_rate: int) -> np.ndarray:
     wave = signal.astype(np.float64) / 2**15
     if len(wave) < window:
         wave = np.pad(wave, (0, window - len(wave)))
-    wave *= _RMS / max(float(np.sqrt(np.mean(wave**2))), 1e-9)
+    wave *= RMS / max(float(np.sqrt(np.mean(wave**2))), 1e-9)
     frames = np.lib.stride_tricks.sliding_window_view(wave, window)[::hop]
-    length = int(2 ** np.ceil(np.log2(window)))
+    length = transform_length(window)
     spectrum = np.fft.rfft(frames * np.hanning(window), length)
     power = spectrum.real**2 + spectrum.imag**2
-    mel = np.log(power @ mel_bands(sample_rate, length).T + _FLOOR)
+    mel = np.log(power @ mel_bands(sample_rate, length).T + FLOOR)
     level = mel.mean(axis=1)
-    mel = mel[level >= np.percentile(level, _LOUD) - _QUIET]
+    mel = mel[level >= np.percentile(level, LOUD) - QUIET]
     return (mel - mel.mean(axis=0)).T.astype(np.float32)
+
+
+def transform_length(window: int) -> int:
+    """The power of two to which a window is padded."""
+    return int(2 ** np.ceil(np.log2(window)))
 
 
 @cache

@@ -35,7 +35,7 @@ def log_mel(signal: np.ndarray, sample_rate: int, *, window: int, hop: int) -> n
         form 2595 log10(1 + f/700), Speech Communication, 1987.
     """
     signal = checked_signal(signal, sample_rate, window=window, hop=hop).astype(np.float64)
-    fft_length = _fft_length(window)
+    fft_length = transform_length(window)
     frames = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop]
     spectrum = np.fft.rfft(frames * np.hanning(window), fft_length)
     power = spectrum.real**2 + spectrum.imag**2
@@ -47,7 +47,7 @@ def log_mel(signal: np.ndarray, sample_rate: int, *, window: int, hop: int) -> n
     return decibels.T
 
 
-def _fft_length(window: int) -> int:
+def transform_length(window: int) -> int:
     """Padded to twice the window, at least: the lowest mel bands are narrower than a bin."""
     return int(2 ** np.ceil(np.log2(2 * window)))
 

@@ -9,7 +9,7 @@ from voicetraits.networks.dense import SteadyDense
 from voicetraits.networks.layers import GlorotUniform
 
 # Added to a variance before its root is taken: the root has no gradient at 0.
-_LEAST_VARIANCE = 1e-5
+LEAST_VARIANCE = 1e-5
 
 
 class SqueezeExcitation(keras.layers.Layer):
@@ -71,7 +71,7 @@ class AttentiveStatistics(keras.layers.Layer):
         weights = keras.ops.softmax(self.score(self.look(inputs)), axis=1)
         mean = keras.ops.sum(weights * inputs, axis=1)
         variance = keras.ops.sum(weights * keras.ops.square(inputs - mean[:, None]), axis=1)
-        deviation = keras.ops.sqrt(variance + _LEAST_VARIANCE)
+        deviation = keras.ops.sqrt(variance + LEAST_VARIANCE)
         return keras.ops.concatenate([mean, deviation], axis=-1)
 
 

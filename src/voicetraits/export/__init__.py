@@ -1,0 +1,1 @@
+"""Trained networks as one ONNX file each: samples in, probabilities out, no Keras to run them."""

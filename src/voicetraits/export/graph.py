@@ -1,0 +1,105 @@
+"""An ONNX graph while it is built: nodes one after the other, constants once each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+# ReduceMax, ReduceMean and their like take axes as an input from 18 on; every onnxruntime that the
+# project allows knows both numbers.
+_OPSET, _IR = 18, 9
+
+
+class Graph:
+    """Nodes and constants, to which functions add what they compute.
+
+    Args:
+        float16: Store weights in half the bytes. They are read as float32.
+    """
+
+    def __init__(self, *, float16: bool = False) -> None:
+        self._float16 = float16
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._names: dict[tuple[Any, ...], str] = {}
+
+    def add(self, operator: str, *inputs: str | np.ndarray | np.generic, **attributes: Any) -> str:
+        """Add a node with one output.
+
+        Args:
+            operator: Name in ONNX.
+            inputs: Names of what is in the graph, and constants, whose dtype counts.
+            attributes: Of the operator.
+
+        Returns:
+            The name of the output.
+        """
+        given = [each if isinstance(each, str) else self.constant(each) for each in inputs]
+        name = f"{operator}_{len(self._nodes)}"
+        # The first output alone: of TopK and Unique, the others are of no use here.
+        outputs = [name, f"{name}_places"] if operator == "TopK" else [name]
+        self._nodes.append(helper.make_node(operator, given, outputs, **attributes))
+        return name
+
+    def constant(self, values: np.ndarray | np.generic) -> str:
+        """Add a constant, or find the same one."""
+        array = np.asarray(values)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._names:
+            self._names[key] = name = f"constant_{len(self._constants)}"
+            self._constants.append(numpy_helper.from_array(array, name))
+        return self._names[key]
+
+    def weights(self, values: np.ndarray) -> str:
+        """Add a matrix of weights, float32 whatever it is stored in."""
+        if not self._float16:
+            return self.constant(values.astype(np.float32))
+        return self.cast(self.constant(values.astype(np.float16)), np.float32)
+
+    def cast(self, name: str | np.ndarray, dtype: Any) -> str:
+        """Add a conversion to another type."""
+        return self.add("Cast", name, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def size(self, name: str, *, axis: int = 0) -> str:
+        """Add the length of one axis, a number of type int64."""
+        shape = self.add("Shape", name, start=axis, end=axis + 1)
+        return self.add("Squeeze", shape)
+
+    def range(self, count: str) -> str:
+        """Add the numbers from 0 up to a count."""
+        return self.add("Range", np.int64(0), count, np.int64(1))
+
+    def name(self, found: str, output: str) -> None:
+        """Give a value the name by which callers ask for it."""
+        self._nodes.append(helper.make_node("Identity", [found], [output]))
+
+    def model(self, outputs: dict[str, int], *, metadata: dict[str, str]) -> onnx.ModelProto:
+        """The checked model.
+
+        Args:
+            outputs: Output to its length.
+            metadata: What the file says of itself.
+        """
+        samples = helper.make_tensor_value_info("samples", onnx.TensorProto.FLOAT, ["n"])
+        graph = helper.make_graph(
+            self._nodes,
+            "voicetraits",
+            [samples],
+            [
+                helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [length])
+                for name, length in outputs.items()
+            ],
+            self._constants,
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR,
+            producer_name="voicetraits",
+        )
+        helper.set_model_props(model, metadata)
+        onnx.checker.check_model(model, full_check=True)
+        return model

@@ -1,0 +1,70 @@
+"""Samples to frames and their Fourier transforms, in a graph, with the precision of NumPy's.
+
+Everything before the network is float64: quiet bands beside loud ones, and frames that just pass
+the limit of those dropped, would come out otherwise in float32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voicetraits.export.graph import Graph
+
+ROWS, COLUMNS = np.array([0]), np.array([1])
+
+
+def at_least(graph: Graph, wave: str, samples: int) -> str:
+    """Append silence to a signal that is shorter than so many samples."""
+    missing = graph.add("Sub", np.int64(samples), graph.size(wave))
+    missing = graph.add("Max", missing, np.int64(0))
+    pads = graph.add("Concat", np.array([0]), graph.add("Unsqueeze", missing, ROWS), axis=0)
+    return graph.add("Pad", wave, pads)
+
+
+def exactly(graph: Graph, wave: str, samples: int) -> str:
+    """Append silence to a signal, or cut it, so that it has so many samples."""
+    longer = at_least(graph, wave, samples)
+    return graph.add("Slice", longer, np.array([0]), np.array([samples]))
+
+
+def framed(graph: Graph, wave: str, *, window: int, hop: int) -> str:
+    """All full windows of a signal that has at least one, shape (frames, window)."""
+    beyond = graph.add("Sub", graph.size(wave), np.int64(window))
+    count = graph.add("Add", graph.add("Div", beyond, np.int64(hop)), np.int64(1))
+    starts = graph.add("Mul", graph.range(count), np.int64(hop))
+    places = graph.add("Add", graph.add("Unsqueeze", starts, COLUMNS), np.arange(window))
+    return graph.add("Gather", wave, places)
+
+
+def fourier(
+    graph: Graph, frames: str, *, weights: np.ndarray, length: int, bins: int
+) -> tuple[str, str]:
+    """Real and imaginary part of the Fourier transform of every frame.
+
+    The cosines are no constants of the file, where they would outweigh the network. The graph looks
+    them up in one period, which onnxruntime does once, as it loads the file.
+
+    Args:
+        graph: What to add to.
+        frames: Shape (frames, window).
+        weights: Of the window's samples, shape (window,).
+        length: To which a frame is padded.
+        bins: The lowest bins, which are kept.
+
+    Returns:
+        Two values of shape (frames, bins), float64; the imaginary part with the other sign.
+    """
+    turns = 2 * np.pi * np.arange(length) / length
+    places = graph.add("Mul", np.arange(len(weights))[:, None], np.arange(bins))
+    places = graph.add("Mod", places, np.int64(length))
+    waves = (graph.add("Gather", one_period(turns), places) for one_period in (np.cos, np.sin))
+    real, imaginary = (
+        graph.add("MatMul", frames, graph.add("Mul", wave, weights[:, None])) for wave in waves
+    )
+    return real, imaginary
+
+
+def power(graph: Graph, real: str, imaginary: str) -> str:
+    """Squared magnitudes of a Fourier transform."""
+    squares = (graph.add("Mul", part, part) for part in (real, imaginary))
+    return graph.add("Add", *squares)
