@@ -14,6 +14,8 @@ from voicetraits.tasks import Task
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 PARTS = (TRAINING, VALIDATION, TEST)
+# The class number of a clip without a label of a task.
+UNLABELLED = -1
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,11 @@ def encode(labels: np.ndarray, task: Task) -> np.ndarray:
     encoder = LabelEncoder().fit(sorted(task.classes))
     order = np.array([task.classes.index(name) for name in encoder.classes_])
     return order[encoder.transform(labels)]
+
+
+def class_numbers(clips: pd.DataFrame, task: Task) -> np.ndarray:
+    """Class number of every clip, UNLABELLED where it has no label of the task."""
+    names = clips[task.column].map(task.merged)
+    numbers = np.full(len(clips), UNLABELLED)
+    numbers[names.notna()] = encode(names[names.notna()].to_numpy(), task)
+    return numbers

@@ -136,6 +136,7 @@ class Frames(Section):
     crop: Annotated[Whole, Field(ge=20)]
     crops: Count
     ensemble: Count
+    distil: Annotated[Number, Field(ge=0, le=1)]
     batch_size: Annotated[Whole, Field(ge=2)]
     learning_rate: Annotated[Number, Field(gt=0, le=1)]
     warmup: Annotated[Whole, Field(ge=0)]
@@ -148,6 +149,11 @@ class Frames(Section):
     contrast: Annotated[Number, Field(ge=0, le=1)]
     time_masks: Annotated[Whole, Field(ge=0)]
     frequency_masks: Annotated[Whole, Field(ge=0)]
+
+    @property
+    def members(self) -> int:
+        """Networks that a trained model consists of."""
+        return 1 if self.distil else self.ensemble
 
 
 class Params(Section):

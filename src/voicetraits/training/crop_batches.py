@@ -9,6 +9,7 @@ import numpy as np
 
 from voicetraits.networks.backend import keras
 from voicetraits.training.crops import Clips, random_crops
+from voicetraits.training.distil import Teacher
 from voicetraits.training.mixup import mix
 from voicetraits.training.sampling import draw
 
@@ -29,6 +30,7 @@ class CropBatches(keras.utils.PyDataset):
         batch_size: Clips in a batch.
         steps: Batches of a pass, at least; there are more where the clips fill more.
         mixup: See `mix`; 0 is off.
+        teacher: What makes the targets anew, if there is one.
         seed: Of all draws.
     """
 
@@ -45,11 +47,12 @@ class CropBatches(keras.utils.PyDataset):
         batch_size: int,
         steps: int = 1,
         mixup: float = 0,
+        teacher: Teacher | None = None,
         seed: int,
     ) -> None:
         super().__init__()
         self._clips, self._places = clips, places
-        self._targets, self._weights = targets, weights
+        self._targets, self._weights, self._teacher = targets, weights, teacher
         self._labels, self._groups = labels, groups
         self._frames, self._batch, self._mixup = frames, batch_size, mixup
         self._steps = max(steps, len(places) // batch_size)
@@ -69,7 +72,10 @@ class CropBatches(keras.utils.PyDataset):
             (targets[drawn], weights[drawn])
             for targets, weights in zip(self._targets, self._weights, strict=True)
         ]
-        return mix(crops, labels, alpha=self._mixup, rng=rng)
+        inputs, targets, weights = mix(crops, labels, alpha=self._mixup, rng=rng)
+        if self._teacher:
+            targets, weights = self._teacher.targets(inputs, targets, weights)
+        return inputs, targets, weights
 
     def on_epoch_end(self) -> None:
         """Draw the clips of the next pass."""

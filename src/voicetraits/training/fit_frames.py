@@ -20,6 +20,7 @@ from voicetraits.tasks import Head, Task
 from voicetraits.training.batches import Batches
 from voicetraits.training.crop_batches import CropBatches
 from voicetraits.training.crops import SpreadCrops
+from voicetraits.training.distil import Teacher
 from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
 from voicetraits.training.fit import (
     balanced_weights,
@@ -68,8 +69,11 @@ def fit_frames(
     """
     # Layers are numbered through a process, and the numbers go into the weights file.
     keras.utils.clear_session()
-    members = [
-        _fit_one(
+
+    def fit_one(number: int, teacher: Teacher | None = None) -> Any:
+        """The network of a number, and its curves beside those of the others."""
+        several = frames.ensemble > 1
+        return _fit_one(
             network,
             task,
             stored,
@@ -77,13 +81,19 @@ def fit_frames(
             places,
             groups,
             frames,
-            seed=seed + _BETWEEN_SEEDS * number,
-            label=f"{label}, network {number + 1}" if frames.ensemble > 1 else label,
-            live_folder=live_folder if not number else live_folder / f"network_{number + 1}",
+            teacher=teacher,
+            seed=seed + _BETWEEN_SEEDS * (number - 1),
+            label=f"{label}, network {number}" if several else label,
+            live_folder=live_folder if number == 1 else live_folder / f"network_{number}",
         )
-        for number in range(frames.ensemble)
-    ]
-    return members[0] if len(members) == 1 else mean_of(members)
+
+    members = [fit_one(number) for number in range(1, frames.ensemble + 1)]
+    if len(members) == 1:
+        return members[0]
+    together = mean_of(members)
+    if not frames.distil:
+        return together
+    return fit_one(len(members) + 1, Teacher(together, share=frames.distil))
 
 
 def _fit_one(
@@ -95,6 +105,7 @@ def _fit_one(
     groups: Sequence[Hashable],
     frames: Frames,
     *,
+    teacher: Teacher | None,
     seed: int,
     label: str,
     live_folder: Path,
@@ -118,6 +129,7 @@ def _fit_one(
         batch_size=frames.batch_size,
         steps=frames.steps,
         mixup=frames.mixup,
+        teacher=teacher,
         seed=seed,
     )
     validation = Batches(
@@ -131,7 +143,8 @@ def _fit_one(
     trained = keras.Model(inputs, outputs if isinstance(outputs, list) else [outputs])
     trained.compile(
         optimizer=_optimizer(frames, steps=frames.passes * len(batches)),
-        loss=[_loss(head, smoothing=frames.smoothing) for head in task.heads],
+        # What a teacher says is smooth already.
+        loss=[_loss(head, smoothing=0 if teacher else frames.smoothing) for head in task.heads],
         weighted_metrics=[[_accuracy()] for _ in task.heads],
     )
     with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:

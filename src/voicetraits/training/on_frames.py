@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from voicetraits.dataset.frames import StoredFrames
-from voicetraits.dataset.parts import PARTS, TEST, TRAINING, VALIDATION, encode
+from voicetraits.dataset.parts import (
+    PARTS,
+    TEST,
+    TRAINING,
+    UNLABELLED,
+    VALIDATION,
+    class_numbers,
+)
 from voicetraits.models import Model
 from voicetraits.params import Params
 from voicetraits.tasks import Task
@@ -19,9 +26,6 @@ from voicetraits.training.baselines import (
     pitch_baseline,
 )
 from voicetraits.training.outcome import Outcome, Tested
-
-# The class number of a clip without a label of a task.
-UNLABELLED = -1
 
 
 def train_on_frames(
@@ -76,14 +80,6 @@ def train_on_frames(
     for each, numbers in zip(task.tasks, labels, strict=True):
         tested += _baselines(clips, each, numbers, places, statistics, seed=seed)
     return Outcome(network, (stored.bands, None), clips, tested)
-
-
-def class_numbers(clips: pd.DataFrame, task: Task) -> np.ndarray:
-    """Class number of every clip, UNLABELLED where it has no label of the task."""
-    names = clips[task.column].map(task.merged)
-    numbers = np.full(len(clips), UNLABELLED)
-    numbers[names.notna()] = encode(names[names.notna()].to_numpy(), task)
-    return numbers
 
 
 def _labelled(

@@ -60,7 +60,7 @@ def train_model(
         "representation": model.representation,
         "network": model.network,
         "shape": None,
-        "members": params.frames.ensemble if of_any_length else 1,
+        "members": params.frames.members if of_any_length else 1,
         "clip": params.clip.model_dump(),
         "extract": params.extract.model_dump(),
         "frames": params.frames.model_dump() if of_any_length else None,

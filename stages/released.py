@@ -1,0 +1,76 @@
+"""Make the released model from real clips: `make released`.
+
+    python -m stages.released gather     convert the clips that released.yaml names
+    python -m stages.released steps      print the steps that come next, in any order
+    python -m stages.released round 1    train without the first left-out sources, predict them
+    python -m stages.released final 0    train the network that is released
+    python -m stages.released card       calibrate it, write its file and its card
+
+What the steps leave is in data/released/.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stages._run import run
+from voicetraits.networks.model_folder import LIVE, WEIGHTS
+from voicetraits.params import load_params
+from voicetraits.release.build import assign, train
+from voicetraits.release.clips import gather
+from voicetraits.release.recipe import Recipe, read_recipe
+from voicetraits.storage.files import fresh_folder
+from voicetraits.storage.shards import write_table
+
+WORK = Path("data/released")
+CLIPS = WORK / "clips.parquet"
+
+
+def main(step: str, number: str = "0") -> None:
+    """Do one step."""
+    recipe = read_recipe(Path("released.yaml"))
+    if step == "gather":
+        clips, folders = gather(recipe, WORK / "corpora", analysis=load_params().extract)
+        write_table(CLIPS, clips)
+        write_table(WORK / "folders.parquet", pd.Series(folders).astype(str).reset_index())
+        print(clips.groupby(["corpus", "language"]).size().to_string())
+    elif step == "steps":
+        print("final 0", *(f"round {n + 1}" for n in range(len(recipe.left_out))), sep="\n")
+    elif step in ("round", "final"):
+        _train(recipe, int(number))
+    elif step == "card":
+        from voicetraits.release.card import write_release
+
+        write_release(recipe, WORK)
+
+
+def _train(recipe: Recipe, number: int) -> None:
+    """Train without the left-out sources of a round, or, with 0, with all."""
+    left_out = recipe.left_out[number - 1] if number else []
+    table = pd.read_parquet(WORK / "folders.parquet")
+    folders = {home: Path(path) for home, path in table.itertuples(index=False)}
+    name = f"round-{number}" if number else "final"
+    clips = assign(pd.read_parquet(CLIPS), recipe, left_out=left_out)
+    with fresh_folder(WORK / name) as folder:
+        network, tested = train(
+            clips,
+            folders,
+            recipe,
+            ensemble=not number,
+            live_folder=folder / LIVE,
+            label=name,
+        )
+        network.save_weights(folder / WEIGHTS)
+        for task, rows in tested.items():
+            write_table(folder / f"{task}.parquet", rows)
+            classes = [column for column in rows if column in set(rows[_column(task)])]
+            right = rows[classes].idxmax(axis=1) == rows[_column(task)]
+            print(f"{name}: {task}: {right.mean():.3f} of {len(rows):,} clips right")
+
+
+def _column(task: str) -> str:
+    return task
+
+
+if __name__ == "__main__":
+    run(main)
