@@ -37,7 +37,7 @@ EXTRACT = Extract(window=0.05, frames=68)
 CROPS = Crops(frames=250, most=4)
 SECONDS = (0.1, 0.7, 2.5, 2.52, 3.4, 5.0, 15.0)
 GENDER, LANGUAGE = Answer("gender", ("male", "female")), Answer("language", ("de", "en", "es"))
-ONE_LENGTH_INPUTS = ["spectrogram"]
+ONE_LENGTH_INPUTS = [name for name, each in REPRESENTATIONS.items() if each.one_length]
 PAIRS = [
     (representation, network)
     for network in NETWORKS
@@ -72,29 +72,28 @@ def sound(seconds: float, *, seed: int = 0) -> np.ndarray:
 
 
 def random_network(name: str, representation: str, heads: tuple[Answer, ...], *, seed: int) -> Any:
-    """A network as after training: normalisation and scaling have statistics of their own."""
+    """A network as after training: its normalisation and scaling fit what it sees."""
     shape = (64, None) if name in ANY_LENGTH else (68, 68)
     outputs = tuple(Head(head.task, len(head.classes)) for head in heads)
     network = build(name, shape, outputs, seed=seed)
     rng = np.random.default_rng(seed)
+    seen = np.concatenate(
+        [
+            represented(sound(seconds, seed=number), representation)
+            for number, seconds in enumerate((0.5, 1.5, 2, 3, 4, 6), start=20)
+        ]
+    )
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            layer.set_weights(
-                [
-                    gamma * rng.uniform(0.7, 1.3, gamma.shape),
-                    beta + rng.normal(0, 0.2, beta.shape),
-                    mean + rng.normal(0, 0.2, mean.shape),
-                    variance * rng.uniform(0.5, 2, variance.shape),
-                ]
-            )
+            gamma, beta, *statistics = layer.get_weights()
+            gamma *= rng.uniform(0.7, 1.3, gamma.shape)
+            layer.set_weights([gamma, beta + rng.normal(0, 0.2, beta.shape), *statistics])
         elif isinstance(layer, MinMaxScaling):
-            clips = np.stack(
-                [represented(sound(3, seed=n), representation)[0] for n in range(20, 24)]
-            )
-            low, high = clips.min(axis=0), clips.max(axis=0)
-            span = np.where(high > low, high - low, 1)
-            layer.set_weights([low, 1 / span])
+            low, high = (edge(seen, axis=(0, 2)) for edge in (np.min, np.max))
+            rows = (np.repeat(each[:, None], 68, axis=1) for each in (low, 1 / (high - low)))
+            layer.set_weights(list(rows))
+    for _ in range(40):  # the statistics of normalisation move a tenth of the way at a time
+        network(seen, training=True)
     return network
 
 

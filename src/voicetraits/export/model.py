@@ -15,6 +15,7 @@ from voicetraits.export.description import SAMPLE_RATE, Answer, Description
 from voicetraits.export.graph import Graph
 from voicetraits.export.layers import add_network
 from voicetraits.export.mel import log_mel_frames, log_mel_image
+from voicetraits.export.short_term import short_term_features
 from voicetraits.export.signal import ROWS, exactly
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.features.windows import windows
@@ -23,7 +24,10 @@ from voicetraits.params import Clip, Extract, unknown
 # Added to a probability before its logarithm is taken.
 _LEAST = np.float32(1e-30)
 _OF_ANY_LENGTH: dict[str, Callable[[Graph, str, int], str]] = {"mel": log_mel_frames}
-_OF_ONE_LENGTH: dict[str, Callable[..., str]] = {"spectrogram": log_mel_image}
+_OF_ONE_LENGTH: dict[str, Callable[..., str]] = {
+    "features": short_term_features,
+    "spectrogram": log_mel_image,
+}
 
 
 def export(
