@@ -200,12 +200,16 @@ def test_the_mean_of_several_networks_is_exported_as_one():
 def test_weights_in_half_the_bytes_make_a_file_below_a_megabyte():
     heads = (LANGUAGE, GENDER)
     network = random_network("tdnn", "mel", heads, seed=6)
-    half = exported(network, "mel", heads, float16=True)
-    assert len(half.SerializeToString()) < 1e6
+    assert len(exported(network, "mel", heads, float16=True).SerializeToString()) < 1e6
     assert len(exported(network, "mel", heads).SerializeToString()) > 1.4e6
+
+
+@pytest.mark.parametrize(("representation", "name"), PAIRS)
+def test_weights_in_half_the_bytes_change_little(representation, name):
+    network = random_network(name, representation, (LANGUAGE,), seed=6)
+    model = exported(network, representation, (LANGUAGE,), float16=True)
     signals = [sound(seconds, seed=number) for number, seconds in enumerate(SECONDS)]
-    found = list(differences(network, half, "mel", signals))
-    assert 1e-6 < max(found) < 2e-3
+    assert 1e-6 < max(differences(network, model, representation, signals)) < 2e-3
 
 
 @pytest.mark.parametrize("head", [GENDER, LANGUAGE])

@@ -54,7 +54,8 @@ def export(
         crops: What a network on clips of any length is shown of them, None for any other.
         description: What the file says of itself, and the temperatures, which the graph applies to
             the logarithms of the mean over all crops.
-        float16: Store the weights in half the bytes; probabilities change by less than 2e-3.
+        float16: Store the weights in half the bytes; probabilities change by 2e-3 at most
+            in what was measured.
 
     Raises:
         InputError: If there is no graph for the representation or for a layer, or the sample rate
