@@ -23,6 +23,7 @@ from voicetraits.export.model import export
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.features.windows import windows
 from voicetraits.networks import ANY_LENGTH, NETWORKS, build
+from voicetraits.networks.ensemble import mean_of
 from voicetraits.networks.layers import MinMaxScaling
 from voicetraits.networks.model_folder import WEIGHTS, write_sidecar
 from voicetraits.params import Clip, Extract
@@ -188,9 +189,7 @@ def test_crops_are_those_of_spread_crops(crops, monkeypatch):
 def test_the_mean_of_several_networks_is_exported_as_one():
     heads = (LANGUAGE, GENDER)
     members = [random_network("tdnn", "mel", heads, seed=seed) for seed in (1, 2)]
-    inputs = keras.Input((64, None))
-    outputs = zip(*(member(inputs) for member in members), strict=True)
-    network = keras.Model(inputs, [keras.layers.Average()(list(each)) for each in outputs])
+    network = mean_of(members)
     model = exported(network, "mel", heads)
     assert max(differences(network, model, "mel", [sound(1), sound(6)])) < 1e-5
     alone = by_keras(members[0], sound(6), "mel")[0]
