@@ -45,7 +45,7 @@ def export_folder(
             threshold or temperature is of another task.
     """
     network, sidecar = load(folder), read_sidecar(folder)
-    tasks = sidecar["task"].get("joined") or [sidecar["task"]]
+    tasks = sidecar["task"]["joined"] or [sidecar["task"]]
     names = {task["name"] for task in tasks}
     if strange := sorted((thresholds.keys() | temperatures.keys()) - names):
         raise InputError(f"{folder}: has no task {strange[0]}; it has {', '.join(sorted(names))}")

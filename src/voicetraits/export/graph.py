@@ -11,13 +11,16 @@ from onnx import helper, numpy_helper
 # ReduceMax, ReduceMean and their like take axes as an input from 18 on; every onnxruntime that the
 # project allows knows both numbers.
 _OPSET, _IR = 18, 9
+# Weights from which half the bytes count. The first convolutions, below it, would cost the most
+# digits.
+_LARGE = 8_000
 
 
 class Graph:
     """Nodes and constants, to which functions add what they compute.
 
     Args:
-        float16: Store weights in half the bytes. They are read as float32.
+        float16: Store large matrices of weights in half the bytes. They are read as float32.
     """
 
     def __init__(self, *, float16: bool = False) -> None:
@@ -54,8 +57,8 @@ class Graph:
         return self._names[key]
 
     def weights(self, values: np.ndarray) -> str:
-        """Add a matrix of weights, float32 whatever it is stored in."""
-        if not self._float16:
+        """Add weights, float32 whatever they are stored in."""
+        if not self._float16 or values.size < _LARGE:
             return self.constant(values.astype(np.float32))
         return self.cast(self.constant(values.astype(np.float16)), np.float32)
 

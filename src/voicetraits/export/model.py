@@ -15,6 +15,7 @@ from voicetraits.export.description import SAMPLE_RATE, Answer, Description
 from voicetraits.export.graph import Graph
 from voicetraits.export.layers import add_network
 from voicetraits.export.mel import log_mel_frames, log_mel_image
+from voicetraits.export.short_term import short_term_features
 from voicetraits.export.signal import ROWS, exactly
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.features.windows import windows
@@ -23,7 +24,10 @@ from voicetraits.params import Clip, Extract, unknown
 # Added to a probability before its logarithm is taken.
 _LEAST = np.float32(1e-30)
 _OF_ANY_LENGTH: dict[str, Callable[[Graph, str, int], str]] = {"mel": log_mel_frames}
-_OF_ONE_LENGTH: dict[str, Callable[..., str]] = {"spectrogram": log_mel_image}
+_OF_ONE_LENGTH: dict[str, Callable[..., str]] = {
+    "features": short_term_features,
+    "spectrogram": log_mel_image,
+}
 
 
 def export(
@@ -50,7 +54,8 @@ def export(
         crops: What a network on clips of any length is shown of them, None for any other.
         description: What the file says of itself, and the temperatures, which the graph applies to
             the logarithms of the mean over all crops.
-        float16: Store the weights in half the bytes; probabilities change by less than 2e-3.
+        float16: Store the weights in half the bytes; probabilities change by 2e-3 at most
+            in what was measured.
 
     Raises:
         InputError: If there is no graph for the representation or for a layer, or the sample rate

@@ -35,10 +35,10 @@ FEATURES = len(FEATURE_NAMES)
 
 # pyAudioAnalysis adds it to sums that it divides by or takes logarithms of. It is not negligible:
 # the cepstrum of silence is the logarithm of this number.
-_EPS = sys.float_info.epsilon
+EPS = sys.float_info.epsilon
 
 # Parts of a frame, and of a spectrum, whose energies the entropies compare.
-_BLOCKS = 10
+BLOCKS = 10
 
 
 def short_term_features(
@@ -137,8 +137,8 @@ def _block_energies(rows: np.ndarray) -> np.ndarray:
 
     Quirk: up to nine values at the end of a row belong to no block, though to the row's energy.
     """
-    length = rows.shape[1] // _BLOCKS
-    blocks = rows[:, : _BLOCKS * length].reshape(len(rows), _BLOCKS, length)
+    length = rows.shape[1] // BLOCKS
+    blocks = rows[:, : BLOCKS * length].reshape(len(rows), BLOCKS, length)
     return np.vecdot(blocks, blocks)
 
 
@@ -148,8 +148,8 @@ def _entropy(blocks: np.ndarray, energy: np.ndarray) -> np.ndarray:
     >>> _entropy(np.array([[2.0, 2.0], [3.0, 1.0]]), np.array([4.0, 4.0])).round(4).tolist()
     [1.0, 0.8113]
     """
-    shares = blocks / (energy + _EPS)[:, None]
-    return -np.vecdot(shares, np.log2(shares + _EPS))
+    shares = blocks / (energy + EPS)[:, None]
+    return -np.vecdot(shares, np.log2(shares + EPS))
 
 
 def _centroid_and_spread(
@@ -167,7 +167,7 @@ def _centroid_and_spread(
 
 def _flux(magnitude: np.ndarray, total: np.ndarray, power: np.ndarray) -> np.ndarray:
     """Squared distance between successive spectra, each divided by its sum; 0 for the first."""
-    total = total + magnitude.shape[1] * _EPS
+    total = total + magnitude.shape[1] * EPS
     squares = power / (total * total)
     products = np.vecdot(magnitude[1:], magnitude[:-1]) / (total[1:] * total[:-1])
     flux = np.zeros(len(magnitude))
@@ -182,14 +182,14 @@ def _rolloff(magnitude: np.ndarray, power: np.ndarray, blocks: np.ndarray) -> np
     blocks tell in which one the threshold is passed; only that one is summed bin by bin.
     """
     bins = magnitude.shape[1]
-    length = bins // _BLOCKS
+    length = bins // BLOCKS
     if not length:
         return _first_bin_above(magnitude) / bins
     rows = np.arange(len(magnitude))
-    threshold = 0.9 * power - _EPS
+    threshold = 0.9 * power - EPS
     sums = blocks.cumsum(axis=1)
     block = (sums > threshold[:, None]).argmax(axis=1)
-    inside = magnitude[:, : _BLOCKS * length].reshape(-1, _BLOCKS, length)[rows, block]
+    inside = magnitude[:, : BLOCKS * length].reshape(-1, BLOCKS, length)[rows, block]
     inside *= inside
     missing = threshold - (sums - blocks)[rows, block]  # at the start of the block
     running = inside.cumsum(axis=1)
@@ -207,14 +207,14 @@ def _rolloff(magnitude: np.ndarray, power: np.ndarray, blocks: np.ndarray) -> np
 
 def _first_bin_above(magnitude: np.ndarray) -> np.ndarray:
     power = magnitude * magnitude
-    above = power.cumsum(axis=1) + _EPS > 0.9 * power.sum(axis=1, keepdims=True)
+    above = power.cumsum(axis=1) + EPS > 0.9 * power.sum(axis=1, keepdims=True)
     return above.argmax(axis=1)
 
 
 def _cepstrum(magnitude: np.ndarray, tables: Tables) -> np.ndarray:
     """Mel-frequency cepstral coefficients, shape (frames, 13)."""
     mel = magnitude[:, tables.mel_bins] @ tables.mel
-    return np.log(mel + _EPS) @ tables.cosine
+    return np.log(mel + EPS) @ tables.cosine
 
 
 def _chroma(magnitude: np.ndarray, power: np.ndarray, tables: Tables) -> np.ndarray:
