@@ -123,7 +123,7 @@ def test_coverage_and_risk_are_those_of_counting(classes: int) -> None:
 def test_a_curve_is_written_with_few_rows_and_both_ends() -> None:
     labels, probabilities = honest(2, clips=3000)
     rows = risk_coverage_rows(labels, probabilities)
-    assert len(rows) == 100
+    assert len(rows) == 40
     assert rows[0]["coverage"] == 1
     assert rows[-1]["threshold"] == round(float(probabilities.max()), 4)
     assert len(risk_coverage_rows(labels[:5], probabilities[:5])) == 5

@@ -49,7 +49,6 @@ def robustness(rows: pd.DataFrame) -> Figure:
                 x,
                 line["value"],
                 linewidth=1,
-                markersize=6,
                 markeredgecolor="white",
                 markeredgewidth=0.5,
                 **style,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from voicetraits.evaluation.across import LocaleClips, LocaleModel, across_recor
 from voicetraits.evaluation.scores import score
 from voicetraits.models import Model
 from voicetraits.networks.model_folder import USED, load
-from voicetraits.params import Params
+from voicetraits.params import ALL, Params
 from voicetraits.plots import calibration, robustness
 from voicetraits.plots.slices import slices
 from voicetraits.plots.style import save
@@ -29,8 +29,8 @@ from voicetraits.report.worse import predictor, read_sounds, worse_arrays
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import INDEX
 
-# Test clips of a model that are brought under every condition, at most.
-CLIPS = 200
+# Test clips of a model that are brought under every condition, at most: each costs 0.1 s.
+CLIPS = 100
 # The files in metrics/, and those in plots/.
 METRICS = ("robustness", "across", "slices", "calibration")
 CURVES = ("reliability", "risk_coverage")
@@ -201,6 +201,13 @@ def write_evaluation(found: Mapping[str, list[Record]]) -> None:
         for task in dict.fromkeys(row["task"] for row in found["across"]):
             rows = tables["across"][tables["across"]["task"].eq(task)]
             save(robustness.across(rows), folder / f"across-{task}.png")
-        for model in dict.fromkeys(row["model"] for row in found["slices"]):
-            rows = tables["slices"][tables["slices"]["model"].eq(model)]
+        for model, rows in _to_be_sliced(tables["slices"]):
             save(slices(rows, name=model), folder / f"slices-{model}.png")
+
+
+def _to_be_sliced(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Models to draw: of a task that is learned in all locales together, those alone."""
+    for _, of_task in rows.groupby("task", sort=False) if len(rows) else []:
+        pooled = of_task["locale"].eq(ALL)
+        for model, of_model in of_task[pooled | ~pooled.any()].groupby("model", sort=False):
+            yield str(model), of_model
