@@ -133,7 +133,7 @@ def test_models_of_one_language_meet_the_others_if_there_are_two(found) -> None:
 
 def test_slices_and_calibration_are_of_the_stored_test_part_of_the_first_split(found) -> None:
     ages = [row for row in found["slices"] if row["attribute"] == "age"]
-    assert {row["slice"]: row["clips"] for row in ages} == {"twenties": 6, "not given": 6}
+    assert {row["slice"]: row["clips"] for row in ages} == {"twenties": 9, "not given": 3}
     assert {row["value"] for row in ages} == {1.0}  # those of the network, not of the others
     assert all(row["test_clips"] == 12 for row in found["calibration"])
     assert all(row["validation_clips"] == 12 for row in found["calibration"])

@@ -181,8 +181,8 @@ def _across(tried: Sequence[_Tried], *, seed: int) -> list[Record]:
             next(iter(group.values())).model.task,
             seed=seed,
         )
-        kind = {"task": task, "representation": representation, "network": network}
-        records += [{**kind, **row} for row in rows]
+        columns = {"task": task, "representation": representation, "network": network}
+        records += [{**columns, **row} for row in rows]
     return records
 
 
@@ -208,6 +208,7 @@ def write_evaluation(found: Mapping[str, list[Record]]) -> None:
 def _to_be_sliced(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Models to draw: of a task that is learned in all locales together, those alone."""
     for _, of_task in rows.groupby("task", sort=False) if len(rows) else []:
-        pooled = of_task["locale"].eq(ALL)
-        for model, of_model in of_task[pooled | ~pooled.any()].groupby("model", sort=False):
+        pooled = of_task[of_task["locale"].eq(ALL)]
+        shown = of_task if pooled.empty else pooled
+        for model, of_model in shown.groupby("model", sort=False):
             yield str(model), of_model
