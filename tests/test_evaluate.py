@@ -202,7 +202,8 @@ def test_an_oversure_model_is_calibrated_and_gets_a_threshold_from_validation() 
     second = 1 / (1 + np.exp(-4 * logit))
     both = np.stack([1 - second, second], axis=1)
     halves = [
-        Part(pd.DataFrame(), labels[some], both[some]) for some in (slice(1500), slice(1500, None))
+        Part(pd.DataFrame({"speaker": range(1500)}), labels[some], both[some])
+        for some in (slice(1500), slice(1500, None))
     ]
     found = calibrated(model_of(models()[0].task), *halves)
     record = found.record
