@@ -19,6 +19,7 @@ from voicetraits.networks.model_folder import PREDICTIONS, USED, write_sidecar
 from voicetraits.report import evaluate as module
 from voicetraits.report.evaluate import evaluate, write_evaluation
 from voicetraits.report.judged import RISK, Part, calibrated, stored_parts
+from voicetraits.report.predictions import StaleError
 from voicetraits.report.worse import predictor, read_sounds
 from voicetraits.storage.shards import INDEX, shard_name, write_table, write_wavs
 
@@ -223,3 +224,14 @@ def test_the_stored_parts_are_those_of_the_network_that_is_kept(tmp_path: Path) 
     for part in stored_parts(model, tmp_path / "model"):
         assert len(part.labels) == 12
         assert np.array_equal(part.probabilities.argmax(axis=1), part.labels)
+
+
+def test_a_model_of_another_corpus_is_refused(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "wav", "es")
+    path = tmp_path / "wav" / "es" / INDEX
+    index = pd.read_parquet(path)
+    write_table(path, index.assign(speaker=index["speaker"] + "0"))
+    model = models()[0]
+    write_model(model, tmp_path / model.folder)
+    with pytest.raises(StaleError, match=f"{model.folder}.*of other speakers"):
+        evaluate([(model, tmp_path / model.folder)], PARAMS, wavs=tmp_path / "wav")

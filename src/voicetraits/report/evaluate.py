@@ -17,13 +17,13 @@ from voicetraits.dataset.parts import TEST
 from voicetraits.evaluation.across import LocaleClips, LocaleModel, across_records
 from voicetraits.evaluation.scores import score
 from voicetraits.models import Model
-from voicetraits.networks.model_folder import USED, load
+from voicetraits.networks.model_folder import PREDICTIONS, USED, load
 from voicetraits.params import ALL, Params
 from voicetraits.plots import calibration, robustness
 from voicetraits.plots.slices import slices
 from voicetraits.plots.style import save
 from voicetraits.report.judged import Part, Record, calibrated, sliced, stored_parts
-from voicetraits.report.predictions import without_figures
+from voicetraits.report.predictions import StaleError, without_figures
 from voicetraits.report.summary import write_json
 from voicetraits.report.worse import predictor, read_sounds, worse_arrays
 from voicetraits.storage.files import fresh_folder
@@ -85,8 +85,12 @@ def _of_one_split(
     locales = models[0][0].locales
     index = pd.concat(pd.read_parquet(wavs / locale / INDEX) for locale in locales)
     parts = {model.name: stored_parts(model, folder) for model, folder in models}
-    tested = pd.concat([test.clips[_KEYS] for _, test in parts.values()]).drop_duplicates()
-    tested = tested.merge(index, on=_KEYS, how="left", validate="1:1")
+    known = [*_KEYS, "speaker"]
+    tested = pd.concat([test.clips[known] for _, test in parts.values()]).drop_duplicates()
+    tested = tested.merge(index, on=known, how="left", validate="1:1")
+    if tested["shard"].isna().any():
+        why = f"tested on clips that are not in {wavs}, or are there of other speakers"
+        raise StaleError(models[0][1] / PREDICTIONS, why)
     drawn = {name: _drawn(test, seed=params.seed) for name, (_, test) in parts.items()}
     wanted = {key for name in drawn for key in _keys(parts[name][1].clips.iloc[drawn[name]])}
     keys = _keys(tested)
