@@ -125,9 +125,9 @@ def _of_one_split(
             inputs = np.empty(len(worse), dtype=object)  # of any length: an array of arrays
             inputs[:] = [each[0] for each in worse]
             used = pd.read_parquet(folder / USED)
-            known = set(used.loc[used["part"].ne(TEST), "speaker"])
+            trained_on = set(used.loc[used["part"].ne(TEST), "speaker"])
             clips = LocaleClips(some.labels, some.clips["speaker"].to_numpy(), inputs)
-            tried.append(_Tried(model, LocaleModel(predict, known), clips))
+            tried.append(_Tried(model, LocaleModel(predict, trained_on), clips))
     return tried
 
 
