@@ -30,6 +30,7 @@ from voicetraits.dataset.parts import Part
 from voicetraits.dataset.scaling import Scaling
 from voicetraits.dataset.split import assign_parts
 from voicetraits.models import ALL, Model, declared_task
+from voicetraits.networks.model_folder import read_sidecar
 from voicetraits.params import Params, load_params
 from voicetraits.storage.shards import shard_name, write_array
 from voicetraits.tasks import Task
@@ -286,6 +287,12 @@ def replace_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     on_crops.fit_frames = fit_frames  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "voicetraits.training.fit_frames", on_crops)
+
+    def load(folder: Path) -> LoudestRow:
+        task = read_sidecar(folder)["task"]
+        return LoudestRow(*(len(each["classes"]) for each in task["joined"] or [task]))
+
+    monkeypatch.setattr("voicetraits.report.evaluate.load", load)
 
 
 def imported(path: Path) -> Iterator[Path]:

@@ -45,8 +45,9 @@ def test_the_temperature_has_the_least_log_loss(classes: int) -> None:
     def loss(log_temperature: np.ndarray) -> float:
         return log_loss(labels, apply_temperature(sure, float(np.exp(log_temperature[0]))))
 
+    # Of 300 clips, the doubt that they leave moves the minimum by less than is asked here.
     best = minimize(loss, [0.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-12})
-    assert fit_temperature(labels, sure) == pytest.approx(float(np.exp(best.x[0])), rel=1e-3)
+    assert fit_temperature(labels, sure) == pytest.approx(float(np.exp(best.x[0])), rel=0.05)
 
 
 def test_of_two_classes_a_temperature_divides_the_logit() -> None:
@@ -66,11 +67,18 @@ def test_a_temperature_keeps_the_order_and_one_changes_nothing(classes: int) -> 
         assert np.array_equal(found.argmax(axis=1), probabilities.argmax(axis=1))
 
 
-def test_one_sure_mistake_and_a_perfect_model_have_temperatures() -> None:
+def test_few_voices_that_are_all_recognised_do_not_make_a_model_certain() -> None:
+    second = np.array([0.3, 0.7] * 40)
+    probabilities, labels = np.stack([1 - second, second], axis=1), np.array([0, 1] * 40)
+    for voices in (8, 80):
+        temperature = fit_temperature(labels, probabilities, voices=voices)
+        found = apply_temperature(probabilities, temperature).max()
+        assert found == pytest.approx((voices + 1) / (voices + 2), abs=1e-3)
+
+
+def test_one_sure_mistake_has_a_temperature_and_no_clip_has_none() -> None:
     sure = np.array([[1.0, 0.0]] * 4)
     assert 1 < fit_temperature(np.array([0, 0, 0, 1]), sure) <= 20
-    perfect = np.array([[0.7, 0.3]] * 4)
-    assert fit_temperature(np.zeros(4, int), perfect) == pytest.approx(0.05, rel=0.01)
     with pytest.raises(ValueError, match="no clips"):
         fit_temperature(np.array([], int), np.empty((0, 2)))
 
@@ -123,7 +131,7 @@ def test_coverage_and_risk_are_those_of_counting(classes: int) -> None:
 def test_a_curve_is_written_with_few_rows_and_both_ends() -> None:
     labels, probabilities = honest(2, clips=3000)
     rows = risk_coverage_rows(labels, probabilities)
-    assert len(rows) == 100
+    assert len(rows) == 40
     assert rows[0]["coverage"] == 1
     assert rows[-1]["threshold"] == round(float(probabilities.max()), 4)
     assert len(risk_coverage_rows(labels[:5], probabilities[:5])) == 5

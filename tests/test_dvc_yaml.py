@@ -95,17 +95,17 @@ TRAIN = {name for name in stages() if name.startswith("train")}
     ("room", "rerun"),
     [
         ("selection", {"select", "select_beside"}),
-        ("plots", {"explore", "summarise", "report"}),
+        ("plots", {"explore", "summarise", "evaluate", "report"}),
         (
             "features",
             {
                 *("extract", "extract_beside", "extract_frames", "extract_frames_beside"),
-                "pitch",
+                *("pitch", "evaluate"),
             },
         ),
-        ("training", TRAIN),
-        ("evaluation", {"summarise", "report"}),
-        ("report", {"explore", "summarise", "report"}),
+        ("training", TRAIN | {"evaluate"}),
+        ("evaluation", {"summarise", "evaluate", "report"}),
+        ("report", {"explore", "summarise", "evaluate", "report"}),
     ],
 )
 def test_a_change_in_a_folder_reruns_the_stages_of_that_step(room, rerun):
@@ -198,6 +198,7 @@ RUNS: list[tuple[str, ...]] = [
     ("train_frames_joined", "language_and_gender", "all", "mel", "tdnn"),
     ("explore",),
     ("summarise",),
+    ("evaluate",),
     ("report",),
 ]
 

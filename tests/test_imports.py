@@ -30,6 +30,7 @@ MAY_LOAD = {
     "train": TABLES,
     "summarise": PICTURES,
     "report": PICTURES,
+    "evaluate": PICTURES,
 }
 SLOW = PICTURES | {
     "dask",

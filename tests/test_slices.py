@@ -8,6 +8,7 @@ import pytest
 from conftest import GENDER, language
 from sklearn.metrics import balanced_accuracy_score
 
+from voicetraits.corpus.labels import AGES
 from voicetraits.evaluation.across import LocaleClips, LocaleModel, across_records
 from voicetraits.evaluation.intervals import ENOUGH_SPEAKERS, Judged, balanced_accuracy_interval
 from voicetraits.evaluation.scores import score
@@ -113,6 +114,13 @@ def test_rare_accents_share_a_slice() -> None:
     names, order = slice_names(values, "accent")
     assert order == [*(f"accent {n}" for n in range(8)), OTHERS, NOT_GIVEN]
     assert (names == OTHERS).sum() == 12 + 11 + 10
+
+
+def test_ages_are_all_kept_in_the_order_of_life() -> None:
+    values = pd.Series([*AGES[::-1], *["fourties"] * 3, "", "unheard of"])
+    names, order = slice_names(values, "age")
+    assert order == [*AGES, OTHERS, NOT_GIVEN]
+    assert (names == "fourties").sum() == 4
 
 
 def test_every_model_meets_the_clips_of_every_locale_but_of_speakers_it_knows() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from voicetraits.corpus.labels import AGES
 from voicetraits.evaluation.scores import score
 from voicetraits.tasks import Task
 
@@ -79,8 +80,8 @@ def slice_names(values: pd.Series, attribute: str) -> tuple[np.ndarray, list[str
 
     Args:
         values: Of one attribute.
-        attribute: Its name. What is measured is cut into bins; of texts with many values, the
-            eight most frequent are kept.
+        attribute: Its name. What is measured is cut into bins; ages stand in the
+            order of life; of other texts with many values, the eight most frequent are kept.
     """
     if attribute in _BINS:
         unit, edges = _BINS[attribute]
@@ -93,9 +94,12 @@ def slice_names(values: pd.Series, attribute: str) -> tuple[np.ndarray, list[str
         names = values.fillna("").astype(str).str.strip().replace("", NOT_GIVEN).to_numpy(object)
         given, counts = np.unique(names[names != NOT_GIVEN].astype(str), return_counts=True)
         ranked = [str(given[n]) for n in np.lexsort((given, -counts))]
-        rare = set(ranked[_VALUES_SHOWN:])
+        if attribute == "age":
+            ranked.sort(key=lambda name: AGES.index(name) if name in AGES else len(AGES))
+        kept = len(AGES) if attribute == "age" else _VALUES_SHOWN
+        rare = set(ranked[kept:])
         names = np.array([OTHERS if name in rare else name for name in names], dtype=object)
-        order = [*ranked[:_VALUES_SHOWN], OTHERS, NOT_GIVEN]
+        order = [*ranked[:kept], OTHERS, NOT_GIVEN]
     there = set(names)
     return names, [name for name in order if name in there]
 

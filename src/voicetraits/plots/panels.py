@@ -15,7 +15,7 @@ from voicetraits.plots.style import BLUE, GREY, INK, ORANGE, headline
 # Okabe and Ito's palette once more, as many as differ on white; markers tell them apart in print.
 _COLOURS = (BLUE, ORANGE, "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_ALL = {"color": INK, "marker": "*"}  # of all locales together
+_ALL = {"color": INK, "marker": "*", "markersize": 10}  # of all locales together
 _WIDTH = 10.0  # inches
 
 Panel = tuple[Axes, pd.DataFrame]
@@ -64,11 +64,11 @@ def panels(
 
 
 def look(locale: str, locales: Sequence[str]) -> dict[str, Any]:
-    """Colour and marker of a locale among those of the picture."""
+    """Colour, marker and its size (points) of a locale among those of the picture."""
     if locale == "all":
         return dict(_ALL)
     number = sorted({*locales} - {"all"}).index(locale) % len(_COLOURS)
-    return {"color": _COLOURS[number], "marker": _MARKERS[number]}
+    return {"color": _COLOURS[number], "marker": _MARKERS[number], "markersize": 6}
 
 
 def by_locale(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -49,7 +49,6 @@ def robustness(rows: pd.DataFrame) -> Figure:
                 x,
                 line["value"],
                 linewidth=1,
-                markersize=6,
                 markeredgecolor="white",
                 markeredgewidth=0.5,
                 **style,
@@ -116,7 +115,7 @@ def _cell(axes: Axes, locales: list[str], row: Any, *, lowest: float) -> None:
     dark = (value - lowest) / (1 - lowest) < 0.55
     text = f"({value:.2f})" if row.few else f"{value:.2f}"
     x, y = locales.index(row.tested_on), locales.index(row.trained_on)
-    ink = {"color": "white" if dark else "black", "ha": "center", "va": "center"}
+    ink: dict[str, Any] = {"color": "white" if dark else "black", "ha": "center", "va": "center"}
     axes.text(x, y - 0.12, text, fontsize=11, weight="bold", **ink)
     if low is not None and not np.isnan(low):
         axes.text(x, y + 0.24, f"{low:.2f} to {high:.2f}", fontsize=8, **ink)

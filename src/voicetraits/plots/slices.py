@@ -47,11 +47,12 @@ def slices(rows: pd.DataFrame, *, name: str) -> Figure:
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     """The slices of one attribute, with their counts at the right."""
-    for y, row in enumerate(rows.itertuples()):
-        colour, fill = (GREY, "white") if row.few else (BLUE, BLUE)
-        if row.low is not None and not np.isnan(row.low):
-            axes.plot([row.low, row.high], [y, y], color=colour, linewidth=2, zorder=2)
-        axes.plot(row.value, y, "o", color=colour, markerfacecolor=fill, markersize=7, zorder=3)
+    values = rows[["value", "low", "high"]].to_numpy(float)
+    for y, ((value, low, high), few) in enumerate(zip(values, rows["few"], strict=True)):
+        colour, fill = (GREY, "white") if few else (BLUE, BLUE)
+        if not np.isnan(low):
+            axes.plot([low, high], [y, y], color=colour, linewidth=2, zorder=2)
+        axes.plot(value, y, "o", color=colour, markerfacecolor=fill, markersize=7, zorder=3)
     names = [shorten(str(name), _NAME_WIDTH, placeholder="…") for name in rows["slice"]]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,20 +17,20 @@ from voicetraits.dataset.parts import TEST
 from voicetraits.evaluation.across import LocaleClips, LocaleModel, across_records
 from voicetraits.evaluation.scores import score
 from voicetraits.models import Model
-from voicetraits.networks.model_folder import USED, load
-from voicetraits.params import Params
+from voicetraits.networks.model_folder import PREDICTIONS, USED, load
+from voicetraits.params import ALL, Params
 from voicetraits.plots import calibration, robustness
 from voicetraits.plots.slices import slices
 from voicetraits.plots.style import save
 from voicetraits.report.judged import Part, Record, calibrated, sliced, stored_parts
-from voicetraits.report.predictions import without_figures
+from voicetraits.report.predictions import StaleError, without_figures
 from voicetraits.report.summary import write_json
 from voicetraits.report.worse import predictor, read_sounds, worse_arrays
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import INDEX
 
-# Test clips of a model that are brought under every condition, at most.
-CLIPS = 200
+# Test clips of a model that are brought under every condition, at most: each costs 0.1 s.
+CLIPS = 100
 # The files in metrics/, and those in plots/.
 METRICS = ("robustness", "across", "slices", "calibration")
 CURVES = ("reliability", "risk_coverage")
@@ -85,8 +85,12 @@ def _of_one_split(
     locales = models[0][0].locales
     index = pd.concat(pd.read_parquet(wavs / locale / INDEX) for locale in locales)
     parts = {model.name: stored_parts(model, folder) for model, folder in models}
-    tested = pd.concat([test.clips[_KEYS] for _, test in parts.values()]).drop_duplicates()
-    tested = tested.merge(index, on=_KEYS, how="left", validate="1:1")
+    known = [*_KEYS, "speaker"]
+    tested = pd.concat([test.clips[known] for _, test in parts.values()]).drop_duplicates()
+    tested = tested.merge(index, on=known, how="left", validate="1:1")
+    if tested["shard"].isna().any():
+        why = f"tested on clips that are not in {wavs}, or are there of other speakers"
+        raise StaleError(models[0][1] / PREDICTIONS, why)
     drawn = {name: _drawn(test, seed=params.seed) for name, (_, test) in parts.items()}
     wanted = {key for name in drawn for key in _keys(parts[name][1].clips.iloc[drawn[name]])}
     keys = _keys(tested)
@@ -121,9 +125,9 @@ def _of_one_split(
             inputs = np.empty(len(worse), dtype=object)  # of any length: an array of arrays
             inputs[:] = [each[0] for each in worse]
             used = pd.read_parquet(folder / USED)
-            known = set(used.loc[used["part"].ne(TEST), "speaker"])
+            trained_on = set(used.loc[used["part"].ne(TEST), "speaker"])
             clips = LocaleClips(some.labels, some.clips["speaker"].to_numpy(), inputs)
-            tried.append(_Tried(model, LocaleModel(predict, known), clips))
+            tried.append(_Tried(model, LocaleModel(predict, trained_on), clips))
     return tried
 
 
@@ -181,8 +185,8 @@ def _across(tried: Sequence[_Tried], *, seed: int) -> list[Record]:
             next(iter(group.values())).model.task,
             seed=seed,
         )
-        kind = {"task": task, "representation": representation, "network": network}
-        records += [{**kind, **row} for row in rows]
+        columns = {"task": task, "representation": representation, "network": network}
+        records += [{**columns, **row} for row in rows]
     return records
 
 
@@ -201,6 +205,14 @@ def write_evaluation(found: Mapping[str, list[Record]]) -> None:
         for task in dict.fromkeys(row["task"] for row in found["across"]):
             rows = tables["across"][tables["across"]["task"].eq(task)]
             save(robustness.across(rows), folder / f"across-{task}.png")
-        for model in dict.fromkeys(row["model"] for row in found["slices"]):
-            rows = tables["slices"][tables["slices"]["model"].eq(model)]
+        for model, rows in _to_be_sliced(tables["slices"]):
             save(slices(rows, name=model), folder / f"slices-{model}.png")
+
+
+def _to_be_sliced(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Models to draw: of a task that is learned in all locales together, those alone."""
+    for _, of_task in rows.groupby("task", sort=False) if len(rows) else []:
+        pooled = of_task[of_task["locale"].eq(ALL)]
+        shown = of_task if pooled.empty else pooled
+        for model, of_model in shown.groupby("model", sort=False):
+            yield str(model), of_model

@@ -77,7 +77,8 @@ def calibrated(model: Model, validation: Part, test: Part) -> Calibrated:
         of the test part the calibration error and log loss (nats) before and after, and what
         share is answered at that threshold, and wrongly. None where no threshold will do.
     """
-    temperature = fit_temperature(validation.labels, validation.probabilities)
+    voices = validation.clips["speaker"].nunique()
+    temperature = fit_temperature(validation.labels, validation.probabilities, voices=voices)
     tuned, scaled = (
         apply_temperature(part.probabilities, temperature) for part in (validation, test)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -38,9 +38,10 @@ def read_sounds(clips: pd.DataFrame, wavs: Path) -> Iterator[Sound]:
         wavs: Folder above the WAV shards of each locale.
     """
     numbered = clips.assign(place=np.arange(len(clips)))
-    for (locale, shard), here in numbered.groupby(["locale", "shard"]):
+    for place, here in numbered.groupby(["locale", "shard"]):
+        locale, shard = cast("tuple[str, int]", place)
         places = dict(zip(here["row"], here["place"], strict=True))
-        for row, wav in enumerate(read_wavs(wavs / str(locale) / shard_name(shard, "tar"))):
+        for row, wav in enumerate(read_wavs(wavs / locale / shard_name(shard, "tar"))):
             if row in places:
                 yield Sound(int(places[row]), *read_wav(wav))
 
@@ -96,7 +97,7 @@ def worse_arrays(
 class _Held:
     """Clips of any length in memory, as crops are taken of them."""
 
-    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray] | np.ndarray) -> None:
         self._arrays = arrays
 
     def length(self, clip: int) -> int:
