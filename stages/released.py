@@ -39,7 +39,7 @@ def main(step: str, number: str = "0") -> None:
     elif step in ("round", "final"):
         _train(recipe, int(number))
     elif step == "card":
-        from voicetraits.release.card import write_release
+        from voicetraits.release.write import write_release
 
         write_release(recipe, WORK)
 

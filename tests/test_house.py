@@ -17,7 +17,7 @@ FLOORS = (
     {"audio", "corpus", "sample"},
     {"dataset", "features", "networks", "selection"},
     {"training", "evaluation", "export", "download", "plots"},
-    {"report", "recognizer"},
+    {"report", "recognizer", "release"},
     {"cli"},
 )
 # Inside a floor; params names its errors, and that is all.

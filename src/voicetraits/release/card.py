@@ -1,143 +1,15 @@
-"""Calibrate the released network on sources that it never heard, and write its file and card."""
+"""The card of the released model, in Markdown."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from voicetraits.dataset.parts import class_numbers
-from voicetraits.evaluation.calibration import (
-    apply_temperature,
-    expected_calibration_error,
-    fit_temperature,
-)
 from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
-from voicetraits.export.crops import Crops
-from voicetraits.export.description import Answer, Description
-from voicetraits.export.model import export
-from voicetraits.networks import build
-from voicetraits.networks.model_folder import WEIGHTS
-from voicetraits.params import load_params
-from voicetraits.release.build import tasks
-from voicetraits.release.clips import OTHER, REPRESENTATION
+from voicetraits.release.calibrate import Calibrated, answers
+from voicetraits.release.clips import OTHER
 from voicetraits.release.recipe import Recipe
-from voicetraits.storage.files import whole_file
 from voicetraits.tasks import Task
-
-MODEL = Path("src/voicetraits/released/voice.onnx")
-CARD = Path("docs/model_card.md")
-NAME = "voice"
-_TRAINED_ON = (
-    "{clips:,} clips of real people from {sources} public sources in {languages} and other "
-    "languages, and {synthetic:,} of synthetic voices"
-)
-
-
-class Calibrated(NamedTuple):
-    """A task, how its probabilities are brought down to earth, and when it answers.
-
-    Attributes:
-        task: The task.
-        temperature: See `fit_temperature`.
-        threshold: Of the largest probability, below which the answer is unknown.
-        rows: Predictions on what was left out, with `round` and calibrated probabilities.
-    """
-
-    task: Task
-    temperature: float
-    threshold: float
-    before: float
-    after: float
-    rows: pd.DataFrame
-
-
-def write_release(recipe: Recipe, work: Path) -> None:
-    """Write the model's file and its card.
-
-    Args:
-        recipe: Of the model.
-        work: Where the steps before have left networks and predictions.
-    """
-    clips = pd.read_parquet(work / "clips.parquet")
-    found = [_calibrated(task, recipe, work) for task in tasks(recipe).tasks]
-    real = clips[~clips["synthetic"]]
-    trained_on = _TRAINED_ON.format(
-        clips=len(real[~real["locale"].isin(recipe.test_languages)]),
-        sources=real["source"].replace("", "foreign").nunique(),
-        languages=", ".join(recipe.languages),
-        synthetic=int(clips["synthetic"].sum()),
-    )
-    frames = recipe.frames
-    heads = tasks(recipe).heads
-    network = build(frames.networks[0], (64, None), heads, seed=0, members=frames.members)
-    network.load_weights(work / "final" / WEIGHTS)
-    model = export(
-        network,
-        representation=REPRESENTATION,
-        clip=recipe.clip,
-        extract=load_params().extract,
-        crops=Crops(frames.crop, frames.crops),
-        description=Description(
-            NAME,
-            tuple(
-                Answer(each.task.name, each.task.classes, each.threshold, each.temperature)
-                for each in found
-            ),
-            synthetic=False,
-            trained_on=trained_on,
-        ),
-        float16=True,
-    )
-    MODEL.parent.mkdir(exist_ok=True)
-    with whole_file(MODEL) as partial:
-        partial.write_bytes(model.SerializeToString())
-    with whole_file(CARD) as partial:
-        partial.write_text(card(recipe, clips, found, trained_on), encoding="utf-8")
-    print(f"{MODEL}: {MODEL.stat().st_size:,} bytes; {CARD}")
-
-
-def _calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
-    """Fit temperature and threshold on the predictions of all rounds."""
-    rows = pd.concat(
-        [
-            pd.read_parquet(work / f"round-{number}" / f"{task.name}.parquet").assign(round=number)
-            for number in range(1, len(recipe.left_out) + 1)
-        ],
-        ignore_index=True,
-    )
-    labels, classes = class_numbers(rows, task), list(task.classes)
-    probabilities = rows[classes].to_numpy()
-    temperature = fit_temperature(labels, probabilities)
-    cooled = apply_temperature(probabilities, temperature)
-    before, after = (expected_calibration_error(labels, each) for each in (probabilities, cooled))
-    rows[classes] = cooled
-    threshold = 0.5
-    if OTHER in classes:
-        known = rows[rows[task.column] != OTHER]
-        threshold = _threshold(known, task, recipe)
-    return Calibrated(task, temperature, threshold, before, after, rows)
-
-
-def _threshold(rows: pd.DataFrame, task: Task, recipe: Recipe) -> float:
-    """The lowest at which answers are right as often as wanted, or, before it, as many are left."""
-    for threshold in np.arange(0.3, 0.9, 0.01):
-        answered, right = answers(rows, task, threshold)
-        if right >= recipe.wanted_right or answered < 1 - recipe.most_unknown:
-            break
-    return round(float(threshold), 2)
-
-
-def answers(rows: pd.DataFrame, task: Task, threshold: float) -> tuple[float, float]:
-    """Share of the clips that get an answer, and share of those answers that is right."""
-    classes = list(task.classes)
-    likely = rows[classes].idxmax(axis=1)
-    given = (likely != OTHER) & (rows[classes].max(axis=1) >= threshold)
-    if not given.any():
-        return 0.0, 1.0
-    return float(given.mean()), float((likely == rows[task.column])[given].mean())
 
 
 def card(recipe: Recipe, clips: pd.DataFrame, found: list[Calibrated], trained_on: str) -> str:
