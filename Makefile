@@ -15,7 +15,7 @@ endif
 # What `make metrics-diff` compares with: any commit, branch or tag.
 BASE ?= HEAD
 
-.PHONY: .venv/ready repro plots experiment help test test-fast lint check-lock metrics-diff \
+.PHONY: .venv/ready repro released plots experiment help test test-fast lint check-lock metrics-diff \
     bench bench-leakage bench-stages bench-scaling requirements requirements-bench clean
 
 repro: .venv/ready ## set up the environment and run the whole pipeline
@@ -27,6 +27,13 @@ repro: .venv/ready ## set up the environment and run the whole pipeline
 	    '  git add --all && git commit                      make it what others are compared with' \
 	    '                  (plots/explore/ shows clips: not for a public repository if they are real)' \
 	    '  make experiment NAME=shorter SET=train.epochs=3  change a parameter and compare'
+
+# Needs the folders of real clips that released.yaml names, and an hour. Two steps at a time.
+released: .venv/ready ## train the released model from real clips, and write its file and card
+	dvc repro sample
+	python -m stages.released gather
+	python -m stages.released steps | xargs -P 2 -L 1 python -m stages.released
+	python -m stages.released card
 
 plots: .venv/ready ## write the page of plots, and open it where there is a desktop
 	@dvc plots show

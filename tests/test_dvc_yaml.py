@@ -100,7 +100,7 @@ TRAIN = {name for name in stages() if name.startswith("train")}
             "features",
             {
                 *("extract", "extract_beside", "extract_frames", "extract_frames_beside"),
-                *("pitch", "evaluate"),
+                *("pitch", "export", "evaluate"),
             },
         ),
         ("training", TRAIN | {"evaluate"}),
@@ -198,6 +198,7 @@ RUNS: list[tuple[str, ...]] = [
     ("train_frames_joined", "language_and_gender", "all", "mel", "tdnn"),
     ("explore",),
     ("summarise",),
+    ("export",),
     ("evaluate",),
     ("report",),
 ]
@@ -217,6 +218,7 @@ def read_keys(tmp_path_factory) -> dict[str, set[str]]:
         patch.chdir(folder)
         patch.setenv("VOICETRAITS_WORKERS", "1")
         replace_training(patch)
+        patch.setattr("stages.export.export_folder", lambda folder, out, **_: out.touch())
         for changes, runs in ((SMALL, RUNS), (TOO_FEW_SPEAKERS, AGAIN)):
             params = {name: changed(value, changes.get(name)) for name, value in committed.items()}
             Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")

@@ -31,6 +31,8 @@ MAY_LOAD = {
     "summarise": PICTURES,
     "report": PICTURES,
     "evaluate": PICTURES,
+    "export": {*TABLES, "jax", "keras", "scipy", "scipy.stats", "sklearn"},
+    "released": TABLES,
 }
 SLOW = PICTURES | {
     "dask",

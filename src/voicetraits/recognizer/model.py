@@ -13,7 +13,7 @@ from voicetraits.errors import InputError
 from voicetraits.recognizer.runtime import SAMPLE_RATE, NotOnnxError, session
 
 RELEASED = Path(__file__).parents[1] / "released" / "voice.onnx"
-IN_FOLDER = "model.onnx"
+EXPORTED = Path("data/exported")
 _DESCRIPTION = "voicetraits"  # the key in the file's metadata
 _VERSION = 1
 
@@ -39,7 +39,7 @@ class ExportedModel:
         """Read a model.
 
         Args:
-            path: An ONNX file, or a folder with `model.onnx`; by default, the released model.
+            path: An ONNX file, or models/<name>; by default, the released model.
 
         Raises:
             InputError: If there is none, or it cannot be used.
@@ -120,7 +120,8 @@ def _read(path: Path | None) -> tuple[Path, bytes]:
         )
     path = path or RELEASED
     if path.is_dir():
-        path /= IN_FOLDER
+        # The folder of a trained model, beside which `make repro` puts what it exports.
+        path = path.resolve().parents[1] / EXPORTED / f"{path.resolve().name}.onnx"
     try:
         return path, path.read_bytes()
     except OSError as error:

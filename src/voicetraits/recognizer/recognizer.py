@@ -71,7 +71,7 @@ class Recognizer:
         """Load a model.
 
         Args:
-            path: An ONNX file that voicetraits has exported, or a folder with `model.onnx`; by
+            path: An ONNX file that voicetraits has exported, or models/<name>; by
                 default, the released model.
             locales: The only languages that are possible, where that is known.
             language_threshold: The least probability of an answer; by default, the model's own.
