@@ -44,17 +44,21 @@ def main(step: str, number: str = "0") -> None:
         write_release(recipe, WORK)
 
 
+def read_folders() -> dict[str, Path]:
+    """Folder of array shards by its `home`, as the first step left them."""
+    table = pd.read_parquet(WORK / "folders.parquet")
+    return {home: Path(path) for home, path in table.itertuples(index=False)}
+
+
 def _train(recipe: Recipe, number: int) -> None:
     """Train without the left-out sources of a round, or, with 0, with all."""
     left_out = recipe.left_out[number - 1] if number else []
-    table = pd.read_parquet(WORK / "folders.parquet")
-    folders = {home: Path(path) for home, path in table.itertuples(index=False)}
     name = f"round-{number}" if number else "final"
     clips = assign(pd.read_parquet(CLIPS), recipe, left_out=left_out)
     with fresh_folder(WORK / name) as folder:
         network, tested = train(
             clips,
-            folders,
+            read_folders(),
             recipe,
             ensemble=not number,
             live_folder=folder / LIVE,
@@ -63,13 +67,9 @@ def _train(recipe: Recipe, number: int) -> None:
         network.save_weights(folder / WEIGHTS)
         for task, rows in tested.items():
             write_table(folder / f"{task}.parquet", rows)
-            classes = [column for column in rows if column in set(rows[_column(task)])]
-            right = rows[classes].idxmax(axis=1) == rows[_column(task)]
+            classes = [column for column in rows if column in set(rows[task])]
+            right = rows[classes].idxmax(axis=1) == rows[task]
             print(f"{name}: {task}: {right.mean():.3f} of {len(rows):,} clips right")
-
-
-def _column(task: str) -> str:
-    return task
 
 
 if __name__ == "__main__":

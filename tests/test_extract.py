@@ -152,7 +152,6 @@ def test_clips_of_any_length_are_read_by_frame(wavs, tmp_path, budget_gb):
         # A short clip is repeated.
         twice = np.concatenate([expected, expected])
         np.testing.assert_array_equal(stored.crop(number, 0, 2 * length), twice)
-        assert stored.where(number).startswith("frame ")
 
 
 def test_frames_that_are_not_there_are_named(wavs, tmp_path):
@@ -166,8 +165,26 @@ def test_frames_that_are_not_there_are_named(wavs, tmp_path):
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(ValueError, match=r"00000\.npy: no frame"):
         stored.crop(0, 0, stored.length(0))
+    with pytest.raises(ValueError, match=r"00000\.npy: no frame of its end .* `make repro`"):
+        StoredFrames(index, {"es": out}, budget_gb=1)
     path.write_bytes(b"text")
     with pytest.raises(ValueError, match=r"00000\.npy: not an array shard"):
         StoredFrames(index, {"es": out}, budget_gb=0)
     with pytest.raises(ValueError, match="no clips"):
         StoredFrames(index.head(0), {"es": out}, budget_gb=0)
+
+
+def test_a_locale_without_clips_has_the_columns_of_its_frames(tmp_path):
+    wavs = tmp_path / "wav" / "es"
+    wavs.mkdir(parents=True)
+    out = tmp_path / "mel" / "es"
+    assert extract(wavs, "mel", clip=CLIP, analysis=ANALYSIS, out=out, workers=1) == 0
+    assert list(pd.read_parquet(out / "frames.parquet").columns) == ["shard", "row", "start", "frames"]
+
+
+def test_the_level_of_a_clip_changes_nothing_in_its_log_mel():
+    signal = tone(300, 16000) * 0.9 + np.random.default_rng(0).normal(0, 0.02, 16000)
+    loud, quiet = (
+        log_mel_frames((signal * gain * 2**15).astype(np.int16), 16000) for gain in (1.0, 0.25)
+    )
+    np.testing.assert_allclose(loud, quiet, atol=0.05)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import GENDER, folder_bytes, model_of, one_split
+from conftest import GENDER, folder_bytes, language, model_of, one_split
 
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TEST
 from voicetraits.dataset.split import assign_parts
+from voicetraits.networks import build
 from voicetraits.networks.model_folder import PREDICTIONS, SIDECAR, USED, load
 from voicetraits.params import Params
 from voicetraits.storage.shards import FRAMES, shard_name, write_array, write_table
@@ -110,3 +112,55 @@ def test_a_loaded_network_gives_the_predictions_that_were_written_to_the_bit(tra
     found = predict(load(folder / "one"), crops, batch_size=frames.batch_size)
     written = written_by_network(folder / "one")
     np.testing.assert_array_equal(crops.mean_by_clip(found), written[["male", "female"]].to_numpy())
+
+
+@pytest.mark.parametrize(("ensemble", "distil", "members"), [(2, 0, 2), (2, 0.5, 1)])
+def test_an_ensemble_is_one_model_and_so_is_what_stands_for_it(
+    params, tmp_path, ensemble, distil, members
+):
+    changes = {"ensemble": ensemble, "distil": distil, "passes": 2}
+    params = params.model_copy(update={"frames": params.frames.model_copy(update=changes)})
+    clips = corpus(tmp_path / "mel" / "es", params)
+    model = model_of(GENDER, representation="mel", network="tdnn")
+    train_model(model, clips, {"es": tmp_path / "mel" / "es"}, params, out=tmp_path / "model")
+    sidecar = json.loads((tmp_path / "model" / SIDECAR).read_text(encoding="utf-8"))
+    assert sidecar["members"] == members
+    network = load(tmp_path / "model")
+    one = build("tdnn", (64, None), GENDER.heads, seed=0)
+    assert network.count_params() == members * one.count_params()
+    used = pd.read_parquet(tmp_path / "model" / USED)
+    index = used[used["part"] == TEST].merge(clips[["clip", "shard", "row"]], on="clip")
+    stored = StoredFrames(index, {"es": tmp_path / "mel" / "es"}, budget_gb=1)
+    frames = params.frames
+    crops = SpreadCrops(stored, range(len(stored)), frames=frames.crop, crops=frames.crops)
+    found = predict(network, crops, batch_size=frames.batch_size)
+    written = written_by_network(tmp_path / "model")
+    np.testing.assert_array_equal(crops.mean_by_clip(found), written[["male", "female"]].to_numpy())
+
+
+def test_tasks_learned_together_are_each_asked_about_the_clips_with_a_label(params, tmp_path):
+    languages = language(["en", "es"])
+    task = replace(languages, name="language_and_gender", joined=(languages, GENDER))
+    folders, tables = {}, []
+    for locale in ("es", "en"):
+        folders[locale] = tmp_path / "mel" / locale
+        clips = corpus(folders[locale], params)
+        clips["speaker"] = locale + clips["speaker"]
+        clips.loc[clips["speaker"].str.endswith("1"), "gender"] = ""
+        tables.append(clips.assign(locale=locale, label=locale))
+    clips = pd.concat(tables, ignore_index=True)
+    model = model_of(task, representation="mel", network="tdnn")
+    train_model(model, clips, folders, params, out=tmp_path / "model")
+    found = pd.read_parquet(tmp_path / "model" / PREDICTIONS)
+    test = clips[clips["part"] == TEST]
+    for each, labelled in ((languages, test), (GENDER, test[test["gender"] != ""])):
+        for _, rows in found[(found["part"] == TEST) & (found["task"] == each.name)].groupby(
+            "estimator"
+        ):
+            assert sorted(rows["clip"]) == sorted(labelled["clip"])
+            np.testing.assert_allclose(rows[list(each.classes)].sum(axis=1), 1, atol=1e-5)
+    gender = found[(found["task"] == "gender") & (found["estimator"] == "network")]
+    gender = gender[gender["part"] == TEST]
+    right = gender[["male", "female"]].idxmax(axis=1) == gender["label"]
+    assert right.groupby(gender["label"]).mean().mean() > 0.9
+    assert len(load(tmp_path / "model").outputs) == 2

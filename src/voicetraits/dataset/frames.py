@@ -45,7 +45,7 @@ class StoredFrames:
                 self._first.append(file.tell())
         size = sum(path.stat().st_size for path in self._paths)
         small = size <= budget_gb * 1e9
-        self._held = [np.load(path) for path in self._paths] if small else None
+        self._held = [_load(path) for path in self._paths] if small else None
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -62,11 +62,6 @@ class StoredFrames:
             return self._read(clip, start, length)
         return self._read(clip, 0, frames)[(start + np.arange(length)) % frames]
 
-    def where(self, clip: int) -> str:
-        """File and first frame of a clip."""
-        path = self._paths[self._file[clip]]
-        return f"frame {self._start[clip]} of {'/'.join(path.parts[-3:])}"
-
     def _read(self, clip: int, start: int, length: int) -> np.ndarray:
         number, first = self._file[clip], int(self._start[clip]) + start
         if self._held is not None:
@@ -81,3 +76,17 @@ class StoredFrames:
         if len(found) < length:
             raise ValueError(f"{self._paths[number]}: no frame {first + length - 1}")
         return found.astype(np.float32)
+
+
+def _load(path: Path) -> np.ndarray:
+    """A whole shard, shape (frames, bands).
+
+    Raises:
+        ValueError: If its end is lacking.
+    """
+    try:
+        return np.load(path)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path}: no frame of its end ({error}); delete {path.parent} and run `make repro`"
+        ) from error

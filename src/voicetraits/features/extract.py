@@ -99,8 +99,11 @@ def _write_frames(path: Path, lengths: dict[int, list[int]]) -> None:
         for shard, of_shard in lengths.items()
         for row, (frames, end) in enumerate(zip(of_shard, accumulate(of_shard), strict=True))
     ]
-    columns = ("shard", "row", "start", "frames")
-    table = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows])
+    # Named with their type, so that a locale without clips has them, too.
+    columns = pa.schema([(name, pa.int64()) for name in ("shard", "row", "start", "frames")])
+    table = pa.Table.from_pylist(
+        [dict(zip(columns.names, row, strict=True)) for row in rows], schema=columns
+    )
     with whole_file(path) as partial:
         pq.write_table(table, partial)
 

@@ -1,0 +1,153 @@
+"""The released model: what it is made of, and what its card says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+
+from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION
+from voicetraits.errors import InputError
+from voicetraits.recognizer.model import RELEASED, ExportedModel
+from voicetraits.release.build import assign, tasks
+from voicetraits.release.calibrate import answers, calibrated
+from voicetraits.release.card import card
+from voicetraits.release.clips import OTHER
+from voicetraits.release.recipe import Recipe, read_recipe
+
+LANGUAGES = ["de", "en", "es", "fr"]
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    """That of the repository, without asking whether its folders are here."""
+    return Recipe.model_validate(yaml.safe_load((ROOT / "released.yaml").read_text("utf-8")))
+
+
+def clips(recipe: Recipe) -> pd.DataFrame:
+    """Clips of every source and locale, four speakers each."""
+    rows = []
+    for corpus in recipe.corpora:
+        for source in corpus.sources or [""]:
+            for locale in corpus.locales:
+                for speaker in range(4):
+                    name = f"{corpus.name}{source}{locale}{speaker}"
+                    language = locale if locale in recipe.languages else OTHER
+                    gender = ("female", "male", "", "male")[speaker]
+                    rows += [
+                        (f"{name}_{clip}.mp3", locale, corpus.name, source, name, gender, language)
+                        for clip in range(3)
+                    ]
+    columns = ["clip", "locale", "corpus", "source", "speaker", "gender", "language"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(synthetic=table["corpus"] == "sample")
+
+
+def test_no_source_of_another_licence_is_used(recipe):
+    licences = {text for corpus in recipe.corpora for text in corpus.sources.values()}
+    licences |= {corpus.licence for corpus in recipe.corpora if not corpus.sources}
+    assert licences == {"CC0", "CC BY 4.0", "public domain", "synthetic"}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_what_is_left_out_is_tested_on_and_no_speaker_of_it_is_trained_on(recipe, number):
+    left_out = recipe.left_out[number - 1] if number else []
+    found = assign(clips(recipe), recipe, left_out=left_out)
+    test = found[found["part"] == TEST]
+    tested = test["source"].isin(left_out) | test["locale"].isin(recipe.test_languages)
+    assert tested.all()
+    assert set(test["source"]) - {""} == set(left_out)
+    assert set(test.loc[test["language"] == OTHER, "locale"]) == set(recipe.test_languages)
+    assert (found.groupby("speaker")["part"].nunique() == 1).all()
+    assert not found.loc[found["part"] == VALIDATION, "synthetic"].any()
+    heard = found[found["part"] == TRAINING]
+    assert set(heard["language"]) == {*recipe.languages, OTHER}
+
+
+def predicted(recipe: Recipe, folder: Path) -> None:
+    """Predictions of all rounds that are right for four clips of five, and surer of those."""
+    rng = np.random.default_rng(0)
+    for number, left_out in enumerate(recipe.left_out, start=1):
+        table = assign(clips(recipe), recipe, left_out=left_out)
+        test = table[table["part"] == TEST]
+        (folder / f"round-{number}").mkdir(parents=True)
+        for task in tasks(recipe).tasks:
+            rows = test[test[task.column].isin(task.classes)].reset_index(drop=True)
+            count = len(task.classes)
+            right = rng.uniform(size=len(rows)) < 0.8
+            given = rows[task.column].map(task.classes.index).to_numpy()
+            given = np.where(right, given, (given + 1) % count)
+            sure = np.where(right, 0.95, 0.4 + 0.2 * (count == 2))
+            found = np.repeat(((1 - sure) / (count - 1))[:, None], count, axis=1)
+            found[np.arange(len(rows)), given] = sure
+            rows[list(task.classes)] = found
+            rows.to_parquet(folder / f"round-{number}" / f"{task.name}.parquet")
+
+
+def test_answers_that_are_not_sure_enough_are_not_given(recipe, tmp_path):
+    predicted(recipe, tmp_path)
+    language, gender = (calibrated(each, recipe, tmp_path) for each in tasks(recipe).tasks)
+    known = language.rows[language.rows["language"] != OTHER]
+    always, right = answers(known, language.task, 0.0)
+    assert right < recipe.wanted_right
+    answered, right = answers(known, language.task, language.threshold)
+    assert answered < always and right >= recipe.wanted_right
+    assert gender.threshold == 0.5
+
+
+def test_the_card_names_sources_licences_and_what_was_left_out(recipe, tmp_path):
+    predicted(recipe, tmp_path)
+    table = clips(recipe)
+    found = [calibrated(each, recipe, tmp_path) for each in tasks(recipe).tasks]
+    text = card(recipe, table, found, "so many clips")
+    for corpus in recipe.corpora:
+        for source, licence in corpus.sources.items():
+            assert f"| {source} | {licence} |" in text
+    for sources in recipe.left_out:
+        assert f"| {', '.join(sources)} |" in text
+    assert "EU AI Act" in text
+    # No speaker, and no clip.
+    assert not any(name in text for name in (*table["speaker"], *table["clip"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"seed": "x"}, "seed"),
+        ({"unknown": 1}, "unknown"),
+        ({}, "corpora: .* is not a folder"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(tmp_path, changes, why):
+    recipe = yaml.safe_load((ROOT / "released.yaml").read_text("utf-8")) | changes
+    for corpus in recipe["corpora"]:
+        corpus["path"] = str(tmp_path / "nowhere")
+    path = tmp_path / "released.yaml"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    with pytest.raises(InputError, match=why):
+        read_recipe(path)
+
+
+def test_the_released_model_is_small_and_tells_the_four_languages():
+    assert RELEASED.stat().st_size < 1_000_000
+    model = ExportedModel()
+    assert not model.synthetic
+    assert model.heads["language"].classes == (*LANGUAGES, OTHER)
+    assert set(model.heads["gender"].classes) == {"female", "male"}
+    noise = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
+    for found in model.probabilities(noise).values():
+        assert np.isclose(found.sum(), 1, atol=1e-3)
+
+
+def test_the_card_in_the_repository_is_that_of_the_recipe(recipe):
+    text = (ROOT / "docs" / "model_card.md").read_text(encoding="utf-8")
+    for sources in recipe.left_out:
+        assert f"| {', '.join(sources)} |" in text
+    for corpus in recipe.corpora:
+        assert all(
+            f"| {source} | {licence} |" in text for source, licence in corpus.sources.items()
+        )
