@@ -109,7 +109,7 @@ def test_every_response_keeps_the_browser_here(app, path):
     assert "unsafe" not in found.headers["content-security-policy"]
     assert found.headers["cache-control"] == "no-store"
     assert found.headers["x-content-type-options"] == "nosniff"
-    assert found.headers["referrer-policy"] == "no-referrer"
+    assert found.headers["referrer-policy"] == "same-origin"
     assert "access-control-allow-origin" not in found.headers
     assert found.status == {"/none": 404, "/favicon.ico": 204, "/../app.py": 404}.get(path, 200)
 
@@ -289,19 +289,69 @@ def test_the_waveform_has_the_peak_of_each_stretch():
     assert loudest(np.empty(0, np.float32)) == []
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
-def test_the_wav_of_the_page_holds_its_samples(app):
-    script = (
-        f"const {{ wav, mono }} = await import({json.dumps((PAGE / 'wav.js').as_uri())});"
-        "const time = Float32Array.from({ length: 16000 }, (_, i) => 2 * Math.sin(i / 9));"
-        "const bytes = await wav(mono([time, new Float32Array(16000)])).arrayBuffer();"
-        "process.stdout.write(Buffer.from(bytes));"
+@pytest.fixture
+def node(tmp_path):
+    """Runs JavaScript after imports from a file of the page, and gives what it prints."""
+    if not shutil.which("node"):
+        pytest.skip("needs node")
+    shutil.copytree(PAGE, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+
+    def run(names: str, file: str, code: str) -> bytes:
+        script = f'import {{ {names} }} from "./{file}";\n{code}'
+        (tmp_path / "test.mjs").write_text(script, encoding="utf-8")
+        command = ["node", str(tmp_path / "test.mjs")]
+        return subprocess.run(command, capture_output=True, check=True).stdout
+
+    return run
+
+
+def test_the_wav_of_the_page_holds_its_samples(node):
+    content = node(
+        "wav, mono",
+        "wav.js",
+        "const wave = Float32Array.from({ length: 16000 }, (_, i) => 2 * Math.sin(i / 9));"
+        "const bytes = await wav(mono([wave, new Float32Array(16000)])).arrayBuffer();"
+        "process.stdout.write(Buffer.from(bytes));",
     )
-    command = ["node", "--input-type=module", "-e", script]
-    content = subprocess.run(command, capture_output=True, check=True).stdout
     samples, rate = soundfile.read(io.BytesIO(content))
     assert rate == RATE
     np.testing.assert_allclose(samples, np.sin(np.arange(16000) / 9), atol=1e-4)
+
+
+def test_the_page_says_why_an_answer_is_unknown(node):
+    code = """
+    console.log(JSON.stringify([
+      why("es", { es: 0.9 }, 0.5),
+      why("unknown", { es: 0.45, fr: 0.4 }, 0.5),
+      why("unknown", { es: 0.3, other: 0.7 }, 0.5),
+      why("unknown", {}, 0.5),
+      why("unknown", {}, undefined),
+    ]));
+    """
+    assert json.loads(node("why", "result.js", code)) == [
+        "",
+        "Not sure enough: an answer needs 50%.",
+        "It sounds like none of those that the model knows.",
+        "There is not enough speech.",
+        "This model does not tell it.",
+    ]
+
+
+def test_the_marks_of_the_time_axis_do_not_overlap(node):
+    code = """
+    for (const [seconds, width] of [[3.1, 800], [3.1, 320], [600, 320], [0.01, 320]]) {
+      const all = marks(seconds, width);
+      console.log(JSON.stringify(all.slice(0, 3).map((second) => markText(second, all))));
+    }
+    """
+    found = [json.loads(line) for line in node("marks, markText", "waveform.js", code).splitlines()]
+    assert found == [
+        ["0.0 s", "0.5 s", "1.0 s"],
+        ["0:00", "0:01", "0:02"],
+        ["0:00", "2:00", "4:00"],
+        ["0:00"],
+    ]
 
 
 def test_without_a_model_the_command_says_what_to_give(tmp_path, monkeypatch):

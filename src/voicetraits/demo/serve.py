@@ -9,7 +9,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _ADDRESS = "127.0.0.1"
-_GRACE = 1  # second for open connections, once it is stopped
 
 
 def listening(port: int) -> socket.socket:
@@ -42,8 +41,6 @@ def serve(app: ASGIApp, *, port: int) -> None:
             print(f"Port {port} is taken.")
         print(f"Open http://{_ADDRESS}:{found} in a browser; Ctrl-C ends it.", flush=True)
         # No line for each request: what is asked here is nobody's business.
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE
-        )
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after an orderly end
             uvicorn.Server(config).run(sockets=[one])

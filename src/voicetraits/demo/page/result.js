@@ -50,7 +50,7 @@ function genders({ female_probability: female }) {
 }
 
 function percent(chance) {
-  return `${Math.round(100 * chance)} %`;
+  return `${Math.round(100 * chance)}%`;
 }
 
 function showSpeech({ seconds, speech, speech_seconds: spokenFor }) {
@@ -88,13 +88,14 @@ function showAnswer(task, value, chances, threshold) {
 
 function bar(name, chance, threshold) {
   const track = element("span", { className: "track", ariaHidden: "true" });
-  const fill = element("div", { className: "fill" });
+  const fill = element("span", { className: "fill" });
   fill.style.width = `${100 * chance}%`;
-  const needed = element("div", { className: "needed", title: `needed: ${percent(threshold)}` });
+  const needed = element("span", { className: "needed", title: `needed: ${percent(threshold)}` });
   needed.style.left = `${100 * threshold}%`;
   track.append(fill, needed);
   const line = document.createElement("li");
-  line.append(element("span", { textContent: name }), track, element("span", { textContent: percent(chance) }));
+  const value = element("span", { textContent: percent(chance) });
+  line.append(element("span", { textContent: name }), " ", track, value);
   return line;
 }
 
