@@ -15,8 +15,8 @@ endif
 # What `make metrics-diff` compares with: any commit, branch or tag.
 BASE ?= HEAD
 
-.PHONY: .venv/ready repro released plots experiment help test test-fast lint check-lock metrics-diff \
-    bench bench-leakage bench-stages bench-scaling requirements requirements-bench clean
+.PHONY: .venv/ready repro released plots experiment demo help test test-fast lint check-lock \
+    metrics-diff bench bench-leakage bench-stages bench-scaling requirements requirements-bench clean
 
 repro: .venv/ready ## set up the environment and run the whole pipeline
 	@python -m stages._repro
@@ -43,6 +43,10 @@ plots: .venv/ready ## write the page of plots, and open it where there is a desk
 # The variables reach it through the environment, which leaves their quotes as they are.
 experiment: .venv/ready ## NAME=shorter SET='clip.seconds=2 train.epochs=8': run changed, keep, compare
 	@python -m stages._experiment
+
+# MODEL may also be a folder models/<name>; without it, the released model.
+demo: .venv/ready ## MODEL=model.onnx: serve a page that records a voice and shows what is recognised
+	@voicetraits demo $${MODEL:+--model "$$MODEL"}
 
 # From the comments behind the targets.
 help: ## list these commands

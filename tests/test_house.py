@@ -18,6 +18,7 @@ FLOORS = (
     {"dataset", "features", "networks", "selection"},
     {"training", "evaluation", "export", "download", "plots"},
     {"report", "recognizer", "release"},
+    {"demo"},
     {"cli"},
 )
 # Inside a floor; params names its errors, and that is all.

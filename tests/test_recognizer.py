@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import onnx
 import pytest
-from conftest import audio_file
+from conftest import ROOT, audio_file
 from exported import CHANCES, LOCALES, LOUDNESS, description, speech, write_model
 
 import voicetraits
@@ -351,3 +353,11 @@ def test_the_package_gives_the_recognizer():
     assert voicetraits.Recognizer is Recognizer
     with pytest.raises(AttributeError, match="no attribute 'Recogniser'"):
         _ = voicetraits.Recogniser
+
+
+def test_onnxruntime_reports_to_nobody(tmp_path):
+    # Where it does, it keeps its session in the folder for temporary files.
+    code = "import voicetraits.recognizer.runtime"
+    environment = {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from voicetraits.cli.demo import add_demo, demo
 from voicetraits.cli.predict import add_predict, predict
 from voicetraits.errors import InputError
 from voicetraits.output import printable_output, quiet_without_reader
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compare.add_argument("b", metavar="B", nargs="?", default=".", help="default: the work tree")
     compare.add_argument("--json", action="store_true", help="print everything as JSON")
     add_predict(commands)
+    add_demo(commands)
     options = parser.parse_args(arguments)
     try:
         if options.command == "download":
@@ -62,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _compare(options.a, options.b, as_json=options.json)
         elif options.command == "predict":
             predict(options)
+        elif options.command == "demo":
+            demo(options)
         else:
             _results()
     except InputError as error:

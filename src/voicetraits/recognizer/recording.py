@@ -17,9 +17,6 @@ from voicetraits.audio.decode import AudioError, decode
 from voicetraits.errors import InputError
 from voicetraits.recognizer.runtime import SAMPLE_RATE
 
-# What a recording may be given as: a path, the bytes of an audio file, or samples.
-Source: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray
-
 _SILENCE = "silence alone"  # decode's reason, which is an answer here and no error
 
 
@@ -35,37 +32,51 @@ class Recording(NamedTuple):
     seconds: float
 
 
-def recording_of(source: Source, sample_rate: int | None = None) -> Recording:
+# What a recording may be given as: a path, the bytes of an audio file, samples, or read already.
+Source: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray | Recording
+
+
+def recording_of(
+    source: Source, sample_rate: int | None = None, *, longest: float = math.inf
+) -> Recording:
     """Read a recording.
 
     Args:
         source: A path, the bytes of an audio file, or samples: shape (n,) or (n, channels), floats
-            with 1 as full scale, or integers.
+            with 1 as full scale, or integers. One that is read already is given back.
         sample_rate: Of samples, in Hz.
+        longest: Seconds that a file may have. Of a longer one, no more than this is decoded.
 
     Raises:
-        InputError: If it cannot be read, or samples come without a rate or are not finite.
+        InputError: If it cannot be read or is too long, or samples come without a rate or are not
+            finite.
     """
+    if isinstance(source, Recording):
+        return source
     if isinstance(source, np.ndarray):
         return _of_samples(source, sample_rate)
     if isinstance(source, bytes):
-        return _of_file(source, "recording")
+        return _of_file(source, "recording", longest)
     path = Path(source)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    return _of_file(content, path.name)
+    return _of_file(content, path.name, longest)
 
 
-def _of_file(content: bytes, name: str) -> Recording:
+def _of_file(content: bytes, name: str, longest: float) -> Recording:
     try:
-        sound = decode(content, name=name, sample_rate=SAMPLE_RATE)
+        # A second more, which shows that a file goes on where it does not say its length.
+        sound = decode(content, name=name, sample_rate=SAMPLE_RATE, seconds=longest + 1)
     except AudioError as error:
         if str(error) != _SILENCE:
             raise
         return Recording(np.empty(0, np.float32), _stated_seconds(content))
     samples = np.ascontiguousarray(sound.signal, np.float32)
+    # A duration that is not known, NaN, is not longer.
+    if sound.duration > longest or len(samples) > longest * SAMPLE_RATE:
+        raise InputError(f"longer than {longest / 60:g} minutes")
     return Recording(samples, len(samples) / SAMPLE_RATE)
 
 
