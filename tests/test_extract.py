@@ -17,7 +17,7 @@ from voicetraits.features.mel import log_mel_frames
 from voicetraits.features.short_term import short_term_features
 from voicetraits.features.spectrogram import log_mel
 from voicetraits.params import Clip, Extract
-from voicetraits.storage.shards import INDEX, read_wavs, shard_name
+from voicetraits.storage.shards import INDEX, read_wavs, shard_name, write_table
 
 CLIP = Clip(sample_rate=16000, seconds=0.5, longest=0.5)
 WINDOW, HOP, FRAMES = 800, 480, 16
@@ -175,11 +175,12 @@ def test_frames_that_are_not_there_are_named(wavs, tmp_path):
 
 
 def test_a_locale_without_clips_has_the_columns_of_its_frames(tmp_path):
-    wavs = tmp_path / "wav" / "es"
+    wavs, out = tmp_path / "wav" / "es", tmp_path / "mel" / "es"
     wavs.mkdir(parents=True)
-    out = tmp_path / "mel" / "es"
+    write_table(wavs / INDEX, pd.DataFrame({"shard": []}, dtype=int))
     assert extract(wavs, "mel", clip=CLIP, analysis=ANALYSIS, out=out, workers=1) == 0
-    assert list(pd.read_parquet(out / "frames.parquet").columns) == ["shard", "row", "start", "frames"]
+    columns = list(pd.read_parquet(out / "frames.parquet"))
+    assert columns == ["shard", "row", "start", "frames"]
 
 
 def test_the_level_of_a_clip_changes_nothing_in_its_log_mel():
