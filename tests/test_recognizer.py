@@ -316,7 +316,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path, said, why):
 def test_what_is_no_onnx_is_refused(tmp_path, content, capfd):
     (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(InputError, match=r"model\.onnx: not a model that onnxruntime can run"):
-        ExportedModel(tmp_path)
+        ExportedModel(tmp_path / "model.onnx")
     assert capfd.readouterr() == ("", "")
 
 
@@ -327,12 +327,18 @@ def test_a_network_of_others_is_refused(tmp_path):
         node.input[:] = ["x" if name == "samples" else name for name in node.input]
     onnx.save(model, str(tmp_path / "model.onnx"))
     with pytest.raises(InputError, match="does not fit"):
-        ExportedModel(tmp_path)
+        ExportedModel(tmp_path / "model.onnx")
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"model\.onnx: the model cannot be read \(No such file"):
-        ExportedModel(tmp_path)
+    folder = tmp_path / "models" / "mine"
+    folder.mkdir(parents=True)
+    missing = r"data/exported/mine\.onnx: the model cannot be read \(No such file"
+    with pytest.raises(InputError, match=missing):
+        ExportedModel(folder)
+    (tmp_path / "data" / "exported").mkdir(parents=True)
+    write_model(tmp_path / "data" / "exported" / "mine.onnx")
+    assert ExportedModel(folder).name == "tiny"
     monkeypatch.setattr("voicetraits.recognizer.model.RELEASED", tmp_path / RELEASED.name)
     with pytest.raises(InputError, match=r"voice\.onnx: there is no released model here.*--model"):
         ExportedModel()

@@ -131,6 +131,7 @@ class Frames(Section):
     networks: list[Name]
     per_locale: list[str]
     joined: list[str]
+    beside_first: Annotated[Number, Field(gt=0, le=1)]
     passes: Count
     steps: Count
     crop: Annotated[Whole, Field(ge=20)]

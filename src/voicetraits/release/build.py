@@ -21,8 +21,8 @@ TASK_OF_LABELS = "voice"
 
 
 def tasks(recipe: Recipe) -> Task:
-    """What the network learns: the language, or OTHER, and the gender where it is told."""
-    languages = (*sorted(recipe.languages), OTHER)
+    """What the network learns: the language, and the gender where it is told."""
+    languages = tuple(sorted(recipe.languages))
     language = Task(
         "language",
         "language",
@@ -56,10 +56,10 @@ def assign(clips: pd.DataFrame, recipe: Recipe, *, left_out: Collection[str]) ->
 
     Args:
         clips: From `gather`.
-        recipe: Names locales that are never trained on.
-        left_out: Sources.
+        recipe: For the seed.
+        left_out: Sources; foreign languages are always left out.
     """
-    test = clips["source"].isin(left_out) | clips["locale"].isin(recipe.test_languages)
+    test = clips["source"].isin(left_out) | clips["language"].eq(OTHER)
     rng = np.random.default_rng(recipe.seed)
     speakers = np.sort(clips.loc[~test & ~clips["synthetic"], "speaker"].unique())
     watched = rng.permutation(speakers)[: max(1, round(_WATCHED * len(speakers)))]
@@ -122,6 +122,5 @@ def train(
     for each, outputs in zip(task.tasks, found, strict=True):
         rows = clips.iloc[places[TEST]].reset_index(drop=True)
         rows[list(each.classes)] = crops.mean_by_clip(outputs)
-        # A language that is none of the classes has a label of its own: OTHER.
-        tested[each.name] = rows[rows[each.column].isin(each.classes)]
+        tested[each.name] = rows[rows[each.column].isin([*each.classes, OTHER])]
     return network, tested

@@ -46,17 +46,17 @@ def calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
         ],
         ignore_index=True,
     )
-    labels, classes = class_numbers(rows, task), list(task.classes)
-    probabilities = rows[classes].to_numpy()
-    temperature = fit_temperature(labels, probabilities)
-    cooled = apply_temperature(probabilities, temperature)
-    before, after = (expected_calibration_error(labels, each) for each in (probabilities, cooled))
-    rows[classes] = cooled
-    threshold = 0.5
-    if OTHER in classes:
-        known = rows[rows[task.column] != OTHER]
-        threshold = _threshold(known, task, recipe)
-    return Calibrated(task, temperature, threshold, before, after, rows)
+    classes = list(task.classes)
+    known = rows[task.column] != OTHER
+    labels = class_numbers(rows[known], task)
+    before = rows.loc[known, classes].to_numpy()
+    temperature = fit_temperature(labels, before)
+    rows[classes] = apply_temperature(rows[classes].to_numpy(), temperature)
+    after = rows.loc[known, classes].to_numpy()
+    errors = [expected_calibration_error(labels, each) for each in (before, after)]
+    # Of two classes one always has half of the probability.
+    threshold = _threshold(rows[known], task, recipe) if len(classes) > 2 else 0.5
+    return Calibrated(task, temperature, threshold, errors[0], errors[1], rows)
 
 
 def _threshold(rows: pd.DataFrame, task: Task, recipe: Recipe) -> float:
@@ -72,7 +72,7 @@ def answers(rows: pd.DataFrame, task: Task, threshold: float) -> tuple[float, fl
     """Share of the clips that get an answer, and share of those answers that is right."""
     classes = list(task.classes)
     likely = rows[classes].idxmax(axis=1)
-    given = (likely != OTHER) & (rows[classes].max(axis=1) >= threshold)
+    given = rows[classes].max(axis=1) >= threshold
     if not given.any():
         return 0.0, 1.0
     return float(given.mean()), float((likely == rows[task.column])[given].mean())

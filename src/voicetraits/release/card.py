@@ -19,7 +19,7 @@ def card(recipe: Recipe, clips: pd.DataFrame, found: list[Calibrated], trained_o
         _HEAD.format(trained_on=trained_on, languages=", ".join(sorted(recipe.languages))),
         "## Training data\n\n" + _sources(recipe, clips),
         "## Results\n\n"
-        + _PROTOCOL.format(foreign=", ".join(recipe.test_languages))
+        + _PROTOCOL
         + _language_table(recipe, language)
         + "\n\n"
         + _gender_table(recipe, gender),
@@ -74,7 +74,7 @@ def _language_table(recipe: Recipe, found: Calibrated) -> str:
             name,
             f"{len(own):,}",
             f"{own['speaker'].nunique():,}",
-            _score(own, found.task, without=OTHER),
+            _score(own, found.task),
             f"{answered:.2f}",
             f"{right:.2f}",
             f"{1 - wrongly:.2f} of {len(foreign):,}",
@@ -108,9 +108,9 @@ def _gender_table(recipe: Recipe, found: Calibrated) -> str:
     return "**Gender, as labelled by the speakers**\n\n" + "\n".join(lines)
 
 
-def _score(rows: pd.DataFrame, task: Task, *, without: str = "") -> str:
-    """Balanced accuracy among the classes, and its interval by speaker."""
-    classes = [name for name in task.classes if name != without]
+def _score(rows: pd.DataFrame, task: Task) -> str:
+    """Balanced accuracy, and its interval by speaker."""
+    classes = list(task.classes)
     predicted = rows[classes].to_numpy().argmax(axis=1)
     labels = rows[task.column].map({name: n for n, name in enumerate(classes)}).to_numpy()
     there = np.unique(labels).tolist()
@@ -131,15 +131,16 @@ def _calibration(found: Calibrated) -> str:
 _HEAD = """\
 # Model card: the released voice model
 
-`src/voicetraits/released/voice.onnx` tells the language of a recording ({languages}, or other) and
+`src/voicetraits/released/voice.onnx` tells the language of a recording ({languages}) and
 how the speaker would label the gender of the voice (female or male). `make released` builds it and
 this card, by the parameters in `released.yaml`; the folders that it reads are no part of the
 repository. It was trained on {trained_on}. It holds weights only: no clip, and no speaker id."""
 
 _PROTOCOL = """\
 Measured on sources that a network was trained without, speakers included, by one network each with
-the same recipe. The released network has heard all sources but the locales {foreign}; it stands for
-several networks by distillation. Intervals by bootstrap over speakers.
+the same recipe. The released network has heard all of these sources, and stands for several
+networks by distillation. No network has heard the foreign languages. Intervals by bootstrap over
+speakers.
 
 """
 

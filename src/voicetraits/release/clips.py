@@ -31,8 +31,8 @@ def gather(
         analysis: Of no matter to log-mel; `extract` asks for it.
 
     Returns:
-        The index of all clips, with corpus, source, `language` (a language of the recipe, or OTHER)
-        and synthetic; and the folder of array shards by its `home`.
+        The index of all clips, with corpus, source, `language` (one of the recipe, or OTHER) and
+        synthetic; and the folder of array shards by its `home`.
     """
     tables, folders = [], {}
     for corpus in recipe.corpora:

@@ -38,8 +38,8 @@ class Recipe(Section):
     """All parameters of the released model.
 
     Attributes:
-        languages: That it tells apart; a clip of any other locale is of the class `other`.
-        test_languages: Locales of the class `other` that are never trained on.
+        languages: That it tells apart. Clips of other locales are never trained on: they show
+            whether it knows what it does not know.
         left_out: Sources, as sets that are left out together to measure what is reported.
         clips_per_speaker: That are used, at most.
         wanted_right: Share of the answers about the language that are to be right.
@@ -48,7 +48,6 @@ class Recipe(Section):
 
     seed: Whole
     languages: list[Locale]
-    test_languages: list[Locale]
     left_out: list[list[str]]
     clips_per_speaker: Count
     wanted_right: Share

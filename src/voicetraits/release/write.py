@@ -15,7 +15,7 @@ from voicetraits.params import load_params
 from voicetraits.release.build import tasks
 from voicetraits.release.calibrate import calibrated
 from voicetraits.release.card import card
-from voicetraits.release.clips import REPRESENTATION
+from voicetraits.release.clips import OTHER, REPRESENTATION
 from voicetraits.release.recipe import Recipe
 from voicetraits.storage.files import whole_file
 
@@ -23,8 +23,8 @@ MODEL = Path("src/voicetraits/released/voice.onnx")
 CARD = Path("docs/model_card.md")
 NAME = "voice"
 _TRAINED_ON = (
-    "{clips:,} clips of real people from {sources} public sources in {languages} and other "
-    "languages, and {synthetic:,} of synthetic voices"
+    "{clips:,} clips of real people from {sources} public sources in {languages}, "
+    "and {synthetic:,} of synthetic voices"
 )
 
 
@@ -37,10 +37,10 @@ def write_release(recipe: Recipe, work: Path) -> None:
     """
     clips = pd.read_parquet(work / "clips.parquet")
     found = [calibrated(task, recipe, work) for task in tasks(recipe).tasks]
-    real = clips[~clips["synthetic"]]
+    real = clips[~clips["synthetic"] & clips["language"].ne(OTHER)]
     trained_on = _TRAINED_ON.format(
-        clips=len(real[~real["locale"].isin(recipe.test_languages)]),
-        sources=real["source"].replace("", "foreign").nunique(),
+        clips=len(real),
+        sources=real["source"].nunique(),
         languages=", ".join(recipe.languages),
         synthetic=int(clips["synthetic"].sum()),
     )

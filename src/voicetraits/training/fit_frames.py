@@ -50,7 +50,7 @@ def fit_frames(
 
     Args:
         network: A name in ANY_LENGTH.
-        task: The task; of several heads, each counts the same.
+        task: The task; of several heads, the first counts most.
         stored: All clips.
         labels: Their class numbers, of every head; below 0, a clip has no label for it. Classes of
             the first are drawn equally often.
@@ -145,6 +145,7 @@ def _fit_one(
         optimizer=_optimizer(frames, steps=frames.passes * len(batches)),
         # What a teacher says is smooth already.
         loss=[_loss(head, smoothing=0 if teacher else frames.smoothing) for head in task.heads],
+        loss_weights=[frames.beside_first if number else 1.0 for number in range(len(task.heads))],
         weighted_metrics=[[_accuracy()] for _ in task.heads],
     )
     with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
