@@ -108,7 +108,7 @@ requirements: ## pin the environment anew (needs uv)
 
 clean: ## remove the environments and what the pipeline makes; downloads stay
 	rm -rf .venv .venv-bench models .cache report.html $(addprefix data/, params-are-valid sample clips wav \
-	    example features pitch spectrogram splits beside)
+	    example features pitch spectrogram mel splits beside exported)
 
 .venv-bench/ready: requirements-bench.txt
 	$(PYTHON) -m venv .venv-bench

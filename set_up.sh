@@ -34,7 +34,7 @@ main() {
 }
 
 check_folders() {
-    for name in data data/{sample,clips,wav,features,spectrogram,splits} \
+    for name in data data/{sample,clips,wav,features,spectrogram,mel,pitch,splits,beside} \
         models metrics plots; do
         [ ! -L "$name" ] || fail "$name is a link, and DVC writes no results through links; clone" \
             "onto the larger disk, or mount a folder of it here: rm $name && mkdir $name &&" \

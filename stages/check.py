@@ -1,6 +1,5 @@
 """Refuse an unknown name, an impossible value or a missing corpus before any work."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from stages._names import check_names
@@ -14,7 +13,7 @@ from voicetraits.storage.places import BESIDE
 
 _FOLDERS = (
     *("data", "data/sample", "data/clips", "data/wav", "data/pitch", "data/splits", "data/beside"),
-    *("models", "metrics"),
+    *("models", "metrics", "plots"),
 )
 
 
@@ -22,7 +21,7 @@ def main() -> None:
     """Read params.yaml; write data/params-are-valid."""
     date_anew(Path("params.yaml"))
     params = load_params()
-    check_folders(folders([*params.representations, *params.frames.representations]))
+    check_folders(folders(params))
     check_params(params)
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
@@ -45,9 +44,16 @@ def check_params(params: Params) -> None:
     check_corpus(params)
 
 
-def folders(representations: Iterable[str]) -> list[str]:
+def folders(params: Params) -> list[str]:
     """Everything above the results."""
-    return [*_FOLDERS, "plots", *(f"data/{name}" for name in representations)]
+    representations = [*params.representations, *params.frames.representations]
+    corpora = [BESIDE / corpus.name for corpus in params.beside]
+    return [
+        *_FOLDERS,
+        *(f"data/{name}" for name in representations),
+        *map(str, corpora),
+        *(str(corpus / locale) for corpus in corpora for locale in params.locales),
+    ]
 
 
 if __name__ == "__main__":

@@ -58,9 +58,14 @@ def model_of(task: Task, *, representation: str = "features", network: str = "or
 
 
 def with_age(text: str) -> str:
-    """params.yaml with its example of a further task switched on, as a user does it."""
+    """params.yaml with its example of a further task switched on, as a user does it.
+
+    Where that has been done already, it stays as it is.
+    """
     lines = text.splitlines(keepends=True)
-    start = next(number for number, line in enumerate(lines) if line.startswith("  # age:"))
+    start = next((number for number, line in enumerate(lines) if line.startswith("  # age:")), None)
+    if start is None:
+        return text
     end = lines.index("\n", start)
     return "".join(
         [*lines[:start], *(line.replace("# ", "", 1) for line in lines[start:end]), *lines[end:]]

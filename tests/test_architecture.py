@@ -93,6 +93,18 @@ def test_the_representation_of_the_page_gives_rows_and_frames():
     assert np.isfinite(found).all()
 
 
+def test_the_files_that_recipes_change_are_there_and_new_ones_have_a_folder():
+    table = EXTEND.split("| you add |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) == 5
+    for row in table:
+        new, changed = (re.findall(r"`(.+?)`", column) for column in row.split("|")[2:4])
+        assert changed[-1] == "params.yaml"
+        for name in changed:
+            assert (ROOT / "src/voicetraits" / name).is_file() or (ROOT / name).is_file(), name
+        for name in new:
+            assert (ROOT / "src/voicetraits" / name).parent.is_dir(), name
+
+
 def test_the_task_of_the_page_is_the_one_of_params_yaml():
     page = yaml.safe_load(EXTEND.split("```yaml\n")[1].split("```")[0])
     declared = yaml.safe_load(with_age((ROOT / "params.yaml").read_text(encoding="utf-8")))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import COMMITTED, ROOT
 
 from stages._names import check_names
 from stages.check import folders
@@ -124,16 +124,16 @@ def test_a_link_above_the_results_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    check_folders(folders([]))
+    check_folders(folders(COMMITTED))
     Path("disk").mkdir()
     Path(name).parent.mkdir(exist_ok=True)
     Path(name).symlink_to(Path("disk").absolute())
     with pytest.raises(InputError, match=rf"^{name} is a link, and DVC writes .*rm {name} &&"):
-        check_folders(folders([]))
+        check_folders(folders(COMMITTED))
 
 
 def test_every_folder_above_a_result_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    edited_params: Callable[..., Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     bodies = [stage.get("do", stage) for stage in pipeline["stages"].values()]
@@ -143,17 +143,28 @@ def test_every_folder_above_a_result_is_looked_at(
         for kind in ("outs", "metrics", "plots")
         for name in body.get(kind, [])
     ]
-    representations = ("features", "spectrogram")
-    outs = [out.replace("${item.representation}", each) for out in outs for each in representations]
+    params = edited_params(
+        locales=["es"],
+        representations=["features", "spectrogram"],
+        beside=[{"name": "other", "path": "data/other", "ending": ""}],
+    )
+    names = {"${item.locale}": "es", "${item.corpus.name}": "other"}
+    for name, value in names.items():
+        outs = [out.replace(name, value) for out in outs]
+    outs = [
+        out.replace("${item.representation}", each)
+        for out in outs
+        for each in params.representations
+    ]
     above = {parent for out in outs for parent in Path(out).parents if parent != Path()}
-    assert Path("data/spectrogram") in above
+    assert {Path("data/spectrogram"), Path("data/beside/other/es")} <= above
     for number, parent in enumerate(above):
         link = tmp_path / str(number) / parent
         link.parent.mkdir(parents=True)
         link.symlink_to("nowhere")
         monkeypatch.chdir(tmp_path / str(number))
         with pytest.raises(InputError, match=f"^{parent} is a link"):
-            check_folders(folders(representations))
+            check_folders(folders(params))
 
 
 def test_git_sees_a_change_that_dvc_made_in_the_second_of_its_last_look(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,21 @@ def test_all_clips_are_used_and_all_of_the_test_part_is_predicted(trained):
 def test_it_gives_the_same_bytes_again(trained):
     folder, _ = trained
     assert folder_bytes(folder / "one") == folder_bytes(folder / "two")
+
+
+def test_a_loss_that_is_no_number_names_the_rate_of_this_training(params, tmp_path):
+    hopeless = params.frames.model_copy(update={"learning_rate": 1e30, "warmup": 0, "passes": 1})
+    clips = corpus(tmp_path / "mel" / "es", params)
+    model = model_of(GENDER, representation="mel", network="tdnn")
+    train_model(
+        model,
+        clips,
+        {"es": tmp_path / "mel" / "es"},
+        params.model_copy(update={"frames": hopeless}),
+        out=tmp_path / "model",
+    )
+    sidecar = json.loads((tmp_path / "model" / SIDECAR).read_text(encoding="utf-8"))
+    assert re.search(r"a smaller frames\.learning_rate may help", sidecar["failed"])
 
 
 def test_a_loaded_network_gives_the_predictions_that_were_written_to_the_bit(trained, params):

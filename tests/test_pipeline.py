@@ -36,18 +36,24 @@ TRAINING = {
 BY_LOCALE = {f"{stage}@{locale}" for stage in ("sample", "select", "convert") for locale in LOCALES}
 # What runs every time, first and last.
 ALWAYS = ["check", "report"]
+# What follows from trained networks.
+AFTER = {"summarise", "export", "evaluate"}
 STAGES = (
-    {*ALWAYS, "explore", "split_pooled@language", "split_pooled@age", "summarise"}
+    {*ALWAYS, *AFTER, "explore", "split_pooled@language", "split_pooled@age"}
     | {f"split@gender-{locale}" for locale in LOCALES}
     | BY_LOCALE
     | {f"extract@{locale}-features" for locale in LOCALES}
     | {f"pitch@{locale}" for locale in LOCALES}
     | TRAINING
 )
-# en has too few speakers for its gender model, and enough for the language task.
+# All that decides which stages there are, whatever params.yaml switches on. en has too few speakers
+# for its gender model, and enough for the language task.
 SMALL: dict[str, Any] = {
     "locales": list(LOCALES),
     "representations": ["features"],
+    "networks": ["original"],
+    "beside": [],
+    "frames": {"representations": [], "networks": [], "per_locale": [], "joined": []},
     "models": {"per_locale": ["gender"], "pooled": ["language", "age"]},
     "sample": {
         "speakers": {"es": 16, "en": 4},
@@ -347,38 +353,43 @@ class TestFirstRun:
         assert project.changes() == []
 
 
+TRAIN = {"train", "train_pooled"}
 # A file in each folder, and the stages that a comment in it makes stale.
 STALE = {
     "sample/voices.py": {"sample"},
-    "corpus/archive.py": {"select", "convert", "explore", "summarise"},
+    "corpus/archive.py": {"select", "convert", "explore", "summarise", "evaluate"},
     "selection/caps.py": {"select"},
-    "audio/decode.py": {"convert", "explore", "extract"},
-    "audio/wav.py": {"convert", "explore", "extract", "pitch"},
-    "features/short_term.py": {"extract"},
-    "features/pitch.py": {"extract", "pitch"},
-    "dataset/split.py": {"split", "split_pooled", "train", "train_pooled", "summarise"},
-    "networks/original.py": {"train", "train_pooled"},
-    "networks/layers.py": {"train", "train_pooled"},
-    "training/fit.py": {"train", "train_pooled"},
-    "evaluation/metrics.py": {"summarise"},
-    "report/results.py": {"summarise"},
-    "plots/clip.py": {"explore"},
-    "plots/results.py": {"summarise"},
-    "plots/style.py": {"explore", "summarise"},
-    "tasks.py": {"split", "split_pooled", "train", "train_pooled", "summarise"},
+    "audio/decode.py": {"convert", "explore", "extract", "evaluate"},
+    "audio/wav.py": {"convert", "explore", "extract", "pitch", "export", "evaluate"},
+    "features/short_term.py": {"extract", "export", "evaluate"},
+    "features/pitch.py": {"extract", "pitch", "export", "evaluate"},
+    "dataset/split.py": {*("split", "split_pooled", "summarise", "evaluate"), *TRAIN},
+    "networks/original.py": TRAIN | {"export", "evaluate"},
+    "networks/layers.py": TRAIN | {"export", "evaluate"},
+    "training/fit.py": TRAIN | {"evaluate"},
+    "evaluation/metrics.py": {"summarise", "evaluate"},
+    "export/graph.py": {"export"},
+    "report/results.py": {"summarise", "evaluate"},
+    "plots/clip.py": {"explore", "evaluate"},
+    "plots/results.py": {"summarise", "evaluate"},
+    "plots/style.py": {"explore", "summarise", "evaluate"},
+    "tasks.py": {"split", "split_pooled"} | TRAIN | AFTER,
     "storage/shards.py": {
         *("convert", "explore", "extract", "pitch", "split", "split_pooled"),
-        *("train", "train_pooled", "summarise"),
+        *("summarise", "evaluate"),
+        *TRAIN,
     },
+    "networks/__init__.py": {"export", "evaluate"},
     # What does its work in no result.
     "params/sections.py": set(),
     "workers/pool.py": set(),
     "storage/resume.py": set(),
     "download/fetch.py": set(),
-    "networks/__init__.py": set(),
     "progress.py": set(),
     "cli/__init__.py": set(),
+    "demo/app.py": set(),
     "recognizer/recognizer.py": set(),
+    "release/build.py": set(),
 }
 
 
@@ -401,7 +412,7 @@ def test_every_folder_of_the_library_is_touched_by_the_test_above():
 class TestExperiment:
     def test_a_training_parameter_reruns_the_training_and_what_follows_alone(self, experiment):
         project, process = experiment
-        assert set(stages_run(process)) == {*ALWAYS, "summarise"} | TRAINING
+        assert set(stages_run(process)) == {*ALWAYS, *AFTER} | TRAINING
         assert stages_restored(process) == []
         epochs = {row["epoch"] for row in project.json("plots/history.json")}
         assert epochs == {1}
@@ -413,7 +424,7 @@ class TestExperiment:
         project.write_params(merged(params, {"train": {"epochs": 2}}))
         process = project.run("dvc", "repro")
         assert stages_run(process) == ALWAYS
-        assert set(stages_restored(process)) == {"summarise"} | TRAINING
+        assert set(stages_restored(process)) == AFTER | TRAINING
         assert project.changes() == []
 
     def test_the_documented_table_of_experiments_fits_on_a_screen(self, experiment):
@@ -472,7 +483,7 @@ class TestPull:
         seen = clone.run("dvc", "repro", "--allow-missing", "--dry", succeeds=False)
         assert "'train@gender-es-features-original'" in seen.stderr
         process = clone.run("dvc", "repro", "--pull", "--allow-missing")
-        assert set(stages_run(process)) == {*ALWAYS, "summarise"} | TRAINING
+        assert set(stages_run(process)) == {*ALWAYS, *AFTER} | TRAINING
         assert clone.json("metrics/summary.json")["models"]["trained"] == 3
 
 
@@ -617,8 +628,8 @@ class TestCorpusElsewhere:
     def test_it_runs_to_the_end_without_the_sample(self, elsewhere):
         ran = {stage.partition("@")[0] for stage in stages_run(elsewhere[1])}
         everything = {stage.partition("@")[0] for stage in STAGES}
-        # Those two are no part of the summary.
-        assert ran == everything - {"sample", "explore", "report"}
+        # These are no part of the summary.
+        assert ran == everything - {"sample", "explore", "export", "evaluate", "report"}
 
     def test_bad_clips_are_counted_with_their_reasons_and_the_others_go_on(self, elsewhere):
         project, process = elsewhere

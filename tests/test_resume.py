@@ -18,7 +18,7 @@ from voicetraits.features.extract import extract
 from voicetraits.params import Clip, Extract
 from voicetraits.storage import resume
 from voicetraits.storage.files import DiskFullError
-from voicetraits.storage.shards import INDEX
+from voicetraits.storage.shards import FRAMES, INDEX
 
 pytestmark = pytest.mark.slow
 
@@ -43,9 +43,11 @@ def converted(out: Path, *, clip: Clip = CLIP, files=FILES) -> dict[str, bytes]:
     return folder_bytes(out)
 
 
-def extracted(wavs: Path, out: Path, *, frames: int = 16) -> dict[str, bytes]:
+def extracted(
+    wavs: Path, out: Path, representation: str = "features", *, frames: int = 16
+) -> dict[str, bytes]:
     analysis = Extract(window=0.05, frames=frames)
-    extract(wavs, "features", clip=CLIP, analysis=analysis, out=out, workers=1)
+    extract(wavs, representation, clip=CLIP, analysis=analysis, out=out, workers=1)
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     return folder_bytes(out)
 
@@ -84,7 +86,7 @@ def slow(path):
         time.sleep(60)
     return read(path)
 module.read_wavs = slow
-t.extracted(pathlib.Path({wavs!r}), pathlib.Path({out!r}))
+t.extracted(pathlib.Path({wavs!r}), pathlib.Path({out!r}), {representation!r})
 """
 
 
@@ -105,15 +107,19 @@ def test_a_killed_conversion_goes_on_where_it_was(tmp_path, capfd):
     assert capfd.readouterr().err == "convert es: 2 of 4 shards were complete already\n"
 
 
-def test_a_killed_extraction_goes_on_where_it_was(tmp_path, capfd):
+@pytest.mark.parametrize("representation", ["features", "mel"])
+def test_a_killed_extraction_goes_on_where_it_was(tmp_path, capfd, representation):
     wavs = tmp_path / "wav" / "es"
     converted(wavs)
-    expected = extracted(wavs, tmp_path / "whole" / "es")
+    expected = extracted(wavs, tmp_path / "whole" / "es", representation)
+    # Of clips of any length, those of the first shards have to be known from the run before, too.
+    assert (FRAMES in expected) is (representation == "mel")
     out = tmp_path / "killed" / "es"
-    killed(KILLED_EXTRACT.format(wavs=str(wavs), out=str(out)))
+    given = {"wavs": str(wavs), "out": str(out), "representation": representation}
+    killed(KILLED_EXTRACT.format(**given))
     done = identities(tmp_path / "killed" / ".es.partial" / "files")
     assert set(done) == {"00000.npy", "00001.npy"}
-    assert extracted(wavs, out) == expected
+    assert extracted(wavs, out, representation) == expected
     assert done.items() <= identities(out).items()
     assert capfd.readouterr().err == "extract killed es: 2 of 4 shards were complete already\n"
 

@@ -55,7 +55,7 @@ TOOLS = (
     *("make", "mkdir", "mv", "rm", "sed", "sh", "sleep", "sort", "touch", "tr"),
 )
 INSTALLED = [
-    "pip install --quiet --require-hashes -r requirements.txt",
+    "pip install --quiet --no-deps --require-hashes -r requirements.txt",
     "pip install --quiet --no-build-isolation --no-deps --editable .",
     "page",
 ]

@@ -50,6 +50,7 @@ def params(edited_params):
     return edited_params(
         locales=LOCALES,
         representations=["features", "spectrogram"],
+        networks=["original"],
         models={"per_locale": ["gender"], "pooled": ["language"]},
         frames={"representations": [], "networks": [], "per_locale": [], "joined": []},
         split={"test": 0.3, "validation": 0.2, "min_speakers": 4},

@@ -208,6 +208,35 @@ def test_classes_keep_their_order() -> None:
     assert drawn == [*ages, *ages]
 
 
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_a_task_of_many_classes_makes_no_other_panel_wider(version: str) -> None:
+    def drawn(*models: int) -> str:
+        points = [
+            {"model": f"{number}", "actual": f"{a}", "predicted": f"{b}", "clips": 57, "share": 0.3}
+            for number, classes in enumerate(models)
+            for a in range(classes)
+            for b in range(classes)
+        ]
+        spec = VegaRenderer(
+            [{**point, "rev": "HEAD"} for point in points],
+            "confusion",
+            template="confusion",
+            template_dir=str(TEMPLATES),
+            x="predicted",
+            y="actual",
+        ).get_filled_template()
+        return vl_convert.vegalite_to_svg(spec, vl_version=version)
+
+    def width(svg: str) -> float:
+        return float(re.search(r'<svg[^>]* width="([\d.]+)"', svg)[1])
+
+    few, many = drawn(2, 2, 2, 2), drawn(2, 9, 2, 2)
+    assert width(many) < 1.05 * width(few)
+    # In small cells, the share alone is legible.
+    assert (few.count(">57<"), many.count(">57<")) == (4 * 4, 3 * 4)
+    assert many.count(">30%<") == 3 * 4 + 9 * 9
+
+
 def history_words(losses: list[float]) -> list[str]:
     points = [
         {"model": "x", "epoch": epoch, "part": "validation", "loss": loss, "rev": "HEAD"}

@@ -42,3 +42,20 @@ def test_no_file_names_a_package_registry():
         if host in text.lower()
     ]
     assert not named
+
+
+def test_no_line_of_the_guides_is_too_long():
+    guides = {
+        name: text
+        for name, text in tracked_text().items()
+        if name.endswith(".md") and name.startswith(("docs/", "CHANGELOG", "CONTRIBUTING"))
+    }
+    assert "docs/architecture.md" in guides
+    # A row of a table cannot be broken.
+    long = [
+        (name, number)
+        for name, text in guides.items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if len(line) > 100 and not line.startswith("|")
+    ]
+    assert long == []

@@ -21,6 +21,9 @@ from voicetraits.tasks import Head, Task
 from voicetraits.training.batches import Batches, devices_for
 from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
 
+# What a smaller value of may help where numbers become infinite.
+_RATE = "train.learning_rate"
+
 
 def fit(
     network: str,
@@ -104,21 +107,26 @@ def fit(
                 batches[TRAINING],
                 validation_data=batches[VALIDATION],
                 epochs=train.epochs,
-                callbacks=[StopWhereNotFinite("train.learning_rate"), log, early_stopping],
+                callbacks=[StopWhereNotFinite(_RATE), log, early_stopping],
                 verbose=0,
                 shuffle=False,
             )
         except NotFiniteError:
             log.on_train_end()
             raise
-    require_finite_weights(model)
+    require_finite_weights(model, rate=_RATE)
     return model
 
 
-def require_finite_weights(model: Any) -> None:
-    """Raise NotFiniteError unless all weights are numbers."""
+def require_finite_weights(model: Any, *, rate: str) -> None:
+    """Raise NotFiniteError unless all weights are numbers.
+
+    Args:
+        model: A trained network.
+        rate: Key of params.yaml that a smaller value of may help.
+    """
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise NotFiniteError("weights are not finite; a smaller learning_rate may help")
+        raise NotFiniteError(f"weights are not finite; a smaller {rate} may help")
 
 
 def rise_and_fall(rate: float, *, steps: int, rise: int) -> Any:

@@ -31,6 +31,8 @@ from voicetraits.training.fit import (
 
 # Far from those of repeats, which are one apart.
 _BETWEEN_SEEDS = 1000
+# What a smaller value of may help where numbers become infinite.
+_RATE = "frames.learning_rate"
 
 
 def fit_frames(
@@ -154,13 +156,13 @@ def _fit_one(
             validation_data=validation,
             epochs=frames.passes,
             callbacks=[
-                StopWhereNotFinite("frames.learning_rate"),
+                StopWhereNotFinite(_RATE),
                 LogEpochs(live, label=label, epochs=frames.passes),
             ],
             verbose=0,
             shuffle=False,
         )
-    require_finite_weights(model)
+    require_finite_weights(model, rate=_RATE)
     return model
 
 
