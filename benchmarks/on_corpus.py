@@ -1,0 +1,112 @@
+r"""What an exported model gives on a labelled corpus, by source: heard as users' recordings are.
+
+    python -m benchmarks.on_corpus ../shared/real_speech --source '^[a-z0-9]+' \
+        --model models/gender-all-mel-tdnn
+
+The corpus is one that `make repro` reads. Where a model was trained on it, the figures flatter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.corpus.open import open_corpus
+from voicetraits.errors import InputError
+from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
+from voicetraits.recognizer.decision import UNKNOWN
+from voicetraits.recognizer.recognizer import Recognizer
+from voicetraits.selection.clip_table import read_clip_table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Recognise every clip with a label, and print a table for gender and one for language."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path, help="folder with <locale>/ or <locale>.tar.gz")
+    parser.add_argument("--locale", action="append", help="by default, all that are there")
+    parser.add_argument("--source", default="", help="as corpus.source in params.yaml")
+    parser.add_argument("--model", type=Path, help="by default, the released model")
+    options = parser.parse_args(arguments)
+    locales = options.locale or sorted(p.name.split(".")[0] for p in options.path.iterdir())
+    recognizer = Recognizer.load(options.model)
+    rows = pd.DataFrame(
+        row
+        for locale in locales
+        if locale.isalpha() and locale.islower()
+        for row in recognised(recognizer, options.path, locale, options.source)
+    )
+    for task in recognizer.model.heads:
+        print(f"\n{task}, {recognizer.model.name}\n\n{table(rows, task)}")
+
+
+def recognised(
+    recognizer: Recognizer, path: Path, locale: str, source: str
+) -> Iterator[dict[str, Any]]:
+    """What every clip of a locale is labelled, and what it is taken for."""
+    corpus = open_corpus(path, locale)
+    listed = read_clip_table(corpus, told_by=source).set_index("clip")
+    wanted = set(listed.index[listed["excluded"] == ""])
+
+    def one(file: tuple[str, bytes]) -> dict[str, Any]:
+        name, data = file
+        label = listed.loc[name]
+        row = {"source": label["source"] or "all", "speaker": label["speaker"]}
+        row |= {"gender": label["gender"], "language": locale}
+        try:
+            found = recognizer.predict(data)
+        except InputError as error:
+            print(f"{locale}/{name}: {error}", file=sys.stderr)
+            return {**row, "said_gender": UNKNOWN, "said_language": UNKNOWN}
+        return {**row, "said_gender": found.gender, "said_language": found.language}
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(one, corpus.clips(wanted))
+
+
+def table(rows: pd.DataFrame, task: str) -> str:
+    """Answers by source, as Markdown; a clip without a label, or of a foreign class, is left out."""
+    said = f"said_{task}"
+    classes = sorted(set(rows[said]) - {UNKNOWN})
+    rows = rows[rows[task].isin(classes)]
+    lines = [
+        "| source | clips | speakers | answered | right, of these | balanced accuracy, of all "
+        "(95 % interval) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for source, some in [*rows.groupby("source"), ("together", rows)]:
+        answered = some[said] != UNKNOWN
+        right = some[said] == some[task]
+        cells = [
+            str(source),
+            f"{len(some):,}",
+            f"{some['speaker'].nunique():,}",
+            f"{answered.mean():.2f}",
+            f"{right[answered].mean():.3f}",
+            _score(some, task, said, classes),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _score(rows: pd.DataFrame, task: str, said: str, classes: list[str]) -> str:
+    """Mean recall, unknown counting as wrong."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = rows[task].map(numbers).to_numpy()
+    predicted = rows[said].map(numbers).fillna(-1).to_numpy()
+    there = np.unique(labels).tolist()
+    value = np.mean([(predicted[labels == n] == n).mean() for n in there])
+    judged = Judged(labels, predicted, rows["speaker"].to_numpy())
+    low, high = balanced_accuracy_interval([judged], there, seed=0)
+    return f"{value:.3f} ({low:.2f}–{high:.2f})"  # noqa: RUF001
+
+
+if __name__ == "__main__":
+    main()
