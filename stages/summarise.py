@@ -7,7 +7,12 @@ from stages._inputs import fetch_missing
 from stages._run import run
 from voicetraits.models import declared_models, judged_models
 from voicetraits.params import load_params
-from voicetraits.report.summary import draw_undersampling, write_corpus, write_results
+from voicetraits.report.summary import (
+    draw_undersampling,
+    read_reasons,
+    write_corpus,
+    write_results,
+)
 
 
 def main() -> None:
@@ -21,10 +26,12 @@ def main() -> None:
         + [Path("models", model.folder) for model in models]
     )
     corpus = write_corpus(params.locales)
-    headline = write_results(judged_models(params), corpus, seed=params.seed)
+    judged = judged_models(params)
+    reasons = read_reasons(judged)
+    headline = write_results(judged, reasons, corpus, seed=params.seed)
     # From clips of any length, classes are drawn equally often, and none is left out.
     sampled = [model for model in models if model.network in params.networks]
-    draw_undersampling(sampled, undersample=params.protocol.undersample)
+    draw_undersampling(sampled, reasons, undersample=params.protocol.undersample)
     print(json.dumps(headline, indent=2))
 
 

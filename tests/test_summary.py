@@ -18,7 +18,7 @@ from voicetraits.dataset.parts import TEST
 from voicetraits.errors import InputError
 from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
 from voicetraits.models import declared_models
-from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SIDECAR
+from voicetraits.networks.model_folder import LIVE, PREDICTIONS, SIDECAR, read_sidecar
 from voicetraits.plots.results import results as results_picture
 from voicetraits.report import results, tables
 from voicetraits.report.predictions import (
@@ -28,7 +28,13 @@ from voicetraits.report.predictions import (
     read_predictions,
     without_figures,
 )
-from voicetraits.report.summary import undersampling_picture, write_json
+from voicetraits.report.summary import (
+    draw_undersampling,
+    read_reasons,
+    undersampling_picture,
+    write_json,
+    write_results,
+)
 from voicetraits.storage.shards import write_table
 from voicetraits.training.run import train_model
 
@@ -82,7 +88,8 @@ def models(params):
 def read(project: Path, model, *, folder: Path | None = None) -> tuple:
     """Predictions of a model, and why there are none."""
     folder = folder or project / "models" / model.name
-    return read_predictions(model, folder), without_figures(model, folder)
+    reason = without_figures(model, folder)
+    return {} if reason else read_predictions(model, folder), reason
 
 
 @pytest.fixture(scope="module")
@@ -256,12 +263,29 @@ def test_a_model_trained_for_other_languages_is_refused(params, project):
     fewer = params.model_copy(update={"locales": ["es", "fr"]})
     stale = declared_models(fewer)[-1]
     with pytest.raises(InputError, match=r"for en, es, and params.yaml declares .* for es, fr;"):
-        read_predictions(stale, project / "models" / stale.name)
+        without_figures(stale, project / "models" / stale.name)
 
 
 def test_a_folder_without_a_model_is_named_with_the_remedy(models, tmp_path):
     with pytest.raises(InputError, match=r"model\.json: no model to read .* run `make repro`"):
-        read_predictions(models[ES], tmp_path)
+        without_figures(models[ES], tmp_path)
+
+
+def test_every_model_is_asked_what_it_is_once(project, models, monkeypatch):
+    monkeypatch.chdir(project)
+    asked = []
+
+    def read(folder):
+        asked.append(folder.name)
+        return read_sidecar(folder)
+
+    monkeypatch.setattr("voicetraits.report.predictions.read_sidecar", read)
+    declared = list(models.values())
+    reasons = read_reasons(declared)
+    headline = write_results(declared, reasons, [], seed=1)
+    draw_undersampling(declared, reasons, undersample="training")
+    assert headline["models"] == {"trained": 4, "skipped": 2, "failed": 0, "collapsed": 0}
+    assert asked == list(models)
 
 
 def test_numbers_that_are_none_are_not_written(tmp_path):
@@ -548,7 +572,8 @@ def test_the_picture_of_undersampling_tells_the_part_or_why_there_is_none(
     monkeypatch.chdir(project)
 
     def words(name):
-        figure = undersampling_picture(models[name], Path("models"), undersample="training")
+        reason = without_figures(models[name], Path("models", name))
+        figure = undersampling_picture(models[name], reason, undersample="training")
         return " ".join(text.get_text() for text in figure.findobj(Text))
 
     assert "clips of the training part" in words(POOLED)

@@ -81,18 +81,13 @@ def read_predictions(model: Model, folder: Path) -> dict[str, Found]:
     """Predictions by the source that was left out, "" for the split of speakers.
 
     Args:
-        model: As params.yaml declares it, with one task.
+        model: As params.yaml declares it, with one task; `without_figures` gave nothing for it.
         folder: What the training stage wrote.
-
-    Returns:
-        None where the model has no figures.
 
     Raises:
         StaleError: If they are not one probability for each class and clip, or not of the same
             clips for every estimator.
     """
-    if without_figures(model, folder):
-        return {}
     path = folder / PREDICTIONS
     table = pd.read_parquet(path)
     table = table[table["task"] == model.task.name]

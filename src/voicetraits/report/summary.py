@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from voicetraits.report import results, tables
 from voicetraits.report.predictions import read_predictions, without_figures
 from voicetraits.storage.files import fresh_folder, whole_file
 from voicetraits.storage.shards import EXCLUDED, INDEX
+
+Reasons = Mapping[str, dict[str, str]]
 
 
 def write_corpus(locales: Sequence[str]) -> list[dict[str, Any]]:
@@ -43,13 +45,19 @@ def write_corpus(locales: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
+def read_reasons(models: Iterable[Model]) -> Reasons:
+    """What `without_figures` gives for the folders of these models in models/, by their names."""
+    return {model.name: without_figures(model, Path("models", model.folder)) for model in models}
+
+
 def write_results(
-    models: Sequence[Model], corpus: list[dict[str, Any]], *, seed: int
+    models: Sequence[Model], reasons: Reasons, corpus: list[dict[str, Any]], *, seed: int
 ) -> dict[str, Any]:
     """Write results, curves and matrices of these models to metrics/ and plots/.
 
     Args:
         models: As params.yaml declares them; the folder of each is in models/.
+        reasons: What `read_reasons` gave for them.
         corpus: What `write_corpus` gave, for the headline.
         seed: Draws the speakers of the intervals.
 
@@ -60,8 +68,9 @@ def write_results(
     curves: dict[str, list[dict[str, Any]]] = {"history": [], "roc": [], "confusion": []}
     for model in models:
         folder = Path("models", model.folder)
-        predictions = read_predictions(model, folder)
-        found += results.records(model, predictions, without_figures(model, folder), seed=seed)
+        reason = reasons[model.name]
+        predictions = {} if reason else read_predictions(model, folder)
+        found += results.records(model, predictions, reason, seed=seed)
         if predictions:
             # The curves are those of the network that is kept.
             first = {name: repeats[0] for name, repeats in predictions[""].test.items()}
@@ -78,28 +87,27 @@ def write_results(
     return headline
 
 
-def draw_undersampling(models: Sequence[Model], *, undersample: str) -> None:
+def draw_undersampling(models: Sequence[Model], reasons: Reasons, *, undersample: str) -> None:
     """Draw what undersampling kept for each of these models, to plots/undersampling/."""
     with fresh_folder(Path("plots/undersampling")) as folder:
         for model in models:
-            picture = undersampling_picture(model, Path("models"), undersample=undersample)
+            picture = undersampling_picture(model, reasons[model.name], undersample=undersample)
             save(picture, folder / f"{model.folder}.png")
 
 
-def undersampling_picture(model: Model, models: Path, *, undersample: str) -> Figure:
+def undersampling_picture(model: Model, reason: Mapping[str, str], *, undersample: str) -> Figure:
     """What undersampling kept of what it was given, or why there is nothing to show.
 
     Args:
-        model: The model.
-        models: Where its folder is.
+        model: The model; its folder is in models/.
+        reason: What `without_figures` gave for it.
         undersample: Of the protocol: "training" where undersampling was given that part alone.
     """
-    folder = models / model.folder
-    for status, reason in without_figures(model, folder).items():
-        return message(f"{model.name} {status}: {reason}")
+    for status, why in reason.items():
+        return message(f"{model.name} {status}: {why}")
     split = pd.read_parquet(Path("data/splits", f"{model.split}.parquet"))
     split = split[(split["left_out"] == "") & (split["repeat"] == 1)]
-    used = pd.read_parquet(folder / USED)
+    used = pd.read_parquet(Path("models", model.folder, USED))
     table = tables.undersampling_table(split, used, model.task, undersample=undersample)
     given = "all parts" if undersample == "everything" else f"the {undersample} part"
     return undersampling(table, given=given)
