@@ -1,4 +1,6 @@
-r"""What an exported model gives on a labelled corpus, by source: heard as users' recordings are.
+r"""What an exported model gives on a labelled corpus, by source.
+
+The recordings are heard as those of users are, by the recogniser.
 
     python -m benchmarks.on_corpus ../shared/real_speech --source '^[a-z0-9]+' \
         --model models/gender-all-mel-tdnn
