@@ -74,7 +74,7 @@ def recognised(
 
 
 def table(rows: pd.DataFrame, task: str) -> str:
-    """Answers by source, as Markdown; a clip without a label, or of a foreign class, is left out."""
+    """Answers by source, as Markdown, for the clips whose label the model knows."""
     said = f"said_{task}"
     classes = sorted(set(rows[said]) - {UNKNOWN})
     rows = rows[rows[task].isin(classes)]
