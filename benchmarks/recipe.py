@@ -20,7 +20,7 @@ import pandas as pd
 
 from stages.released import CLIPS, read_folders
 from voicetraits.release.build import assign, train
-from voicetraits.release.clips import OTHER
+from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, read_recipe
 from voicetraits.workers.environment import pin_environment
 
@@ -89,7 +89,7 @@ def measure(recipe: Recipe, variant: str, seed: int) -> dict[str, float]:
 
 def balanced_accuracy(rows: pd.DataFrame, task: str) -> float:
     """Mean recall over the classes that are there."""
-    classes = [name for name in rows[task].unique() if name != OTHER]
+    classes = [name for name in rows[task].unique() if name != FOREIGN]
     right = rows[classes].idxmax(axis=1) == rows[task]
     return round(float(np.mean([right[rows[task] == name].mean() for name in classes])), 4)
 

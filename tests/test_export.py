@@ -220,16 +220,37 @@ def test_the_temperature_divides_the_logarithms(head):
     np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-5)
 
 
+def test_the_shift_moves_where_two_classes_meet():
+    network = random_network("tdnn", "mel", (GENDER,), seed=7)
+    moved = Answer(GENDER.task, GENDER.classes, temperature=1.3, shift=0.7)
+    expected = by_keras(network, sound(3), "mel")[0] ** (1 / 1.3) * np.exp([0.7, 0])
+    (found,) = by_file(session_of(exported(network, "mel", (moved,))), sound(3))
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-5)
+
+
 def test_the_file_says_what_it_is():
     network = random_network("tdnn", "mel", (LANGUAGE, GENDER), seed=8)
     model = exported(network, "mel", (LANGUAGE, GENDER))
+    usual = {"threshold": 0.5, "temperature": 1, "shift": 0}
     assert described(model) == {
         "version": 1,
         "name": "some-model",
         "sample_rate": 16000,
         "heads": [
-            {"task": "language", "classes": ["de", "en", "es"], "threshold": 0.5, "temperature": 1},
-            {"task": "gender", "classes": ["male", "female"], "threshold": 0.5, "temperature": 1},
+            {
+                "task": "language",
+                "classes": ["de", "en", "es"],
+                "threshold": 0.5,
+                "temperature": 1,
+                "shift": 0,
+            },
+            {
+                "task": "gender",
+                "classes": ["male", "female"],
+                "threshold": 0.5,
+                "temperature": 1,
+                "shift": 0,
+            },
         ],
         "synthetic": True,
         "trained_on": "Made-up sounds.",
@@ -300,7 +321,13 @@ def test_a_model_folder_becomes_a_file(tmp_path):
     model = onnx.load(out)
     assert described(model)["name"] == "language-all-mel-tdnn"
     assert described(model)["heads"] == [
-        {"task": "language", "classes": ["de", "en", "es"], "threshold": 0.6, "temperature": 1.2}
+        {
+            "task": "language",
+            "classes": ["de", "en", "es"],
+            "threshold": 0.6,
+            "temperature": 1.2,
+            "shift": 0,
+        }
     ]
     expected = by_keras(network, sound(4), "mel")[0] ** (1 / 1.2)
     np.testing.assert_allclose(

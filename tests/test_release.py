@@ -16,7 +16,7 @@ from voicetraits.recognizer.model import RELEASED, ExportedModel
 from voicetraits.release.build import assign, tasks
 from voicetraits.release.calibrate import answers, calibrated
 from voicetraits.release.card import card
-from voicetraits.release.clips import OTHER
+from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, read_recipe
 
 LANGUAGES = ["de", "en", "es", "fr"]
@@ -36,7 +36,7 @@ def clips(recipe: Recipe) -> pd.DataFrame:
             for locale in corpus.locales:
                 for speaker in range(4):
                     name = f"{corpus.name}{source}{locale}{speaker}"
-                    language = locale if locale in recipe.languages else OTHER
+                    language = locale if locale in recipe.languages else FOREIGN
                     gender = ("female", "male", "", "male")[speaker]
                     rows += [
                         (f"{name}_{clip}.mp3", locale, corpus.name, source, name, gender, language)
@@ -58,8 +58,8 @@ def test_what_is_left_out_is_tested_on_and_no_speaker_of_it_is_trained_on(recipe
     left_out = recipe.left_out[number - 1] if number else []
     found = assign(clips(recipe), recipe, left_out=left_out)
     test = found[found["part"] == TEST]
-    assert set(test.loc[test["language"] != OTHER, "source"]) == set(left_out)
-    assert (found.loc[found["language"] == OTHER, "part"] == TEST).all()
+    assert set(test.loc[test["language"] != FOREIGN, "source"]) == set(left_out)
+    assert (found.loc[found["language"] == FOREIGN, "part"] == TEST).all()
     assert (found.groupby("speaker")["part"].nunique() == 1).all()
     assert not found.loc[found["part"] == VALIDATION, "synthetic"].any()
     heard = found[found["part"] == TRAINING]
@@ -74,10 +74,10 @@ def predicted(recipe: Recipe, folder: Path) -> None:
         test = table[table["part"] == TEST]
         (folder / f"round-{number}").mkdir(parents=True)
         for task in tasks(recipe).tasks:
-            rows = test[test[task.column].isin([*task.classes, OTHER])].reset_index(drop=True)
+            rows = test[test[task.column].isin([*task.classes, FOREIGN])].reset_index(drop=True)
             count = len(task.classes)
             right = rng.uniform(size=len(rows)) < 0.8
-            numbers = {name: n % count for n, name in enumerate((*task.classes, OTHER))}
+            numbers = {name: n % count for n, name in enumerate((*task.classes, FOREIGN))}
             given = rows[task.column].map(numbers).to_numpy()
             given = np.where(right, given, (given + 1) % count)
             sure = np.where(right, 0.95, 0.4 + 0.2 * (count == 2))
@@ -90,7 +90,7 @@ def predicted(recipe: Recipe, folder: Path) -> None:
 def test_answers_that_are_not_sure_enough_are_not_given(recipe, tmp_path):
     predicted(recipe, tmp_path)
     language, gender = (calibrated(each, recipe, tmp_path) for each in tasks(recipe).tasks)
-    known = language.rows[language.rows["language"] != OTHER]
+    known = language.rows[language.rows["language"] != FOREIGN]
     always, right = answers(known, language.task, 0.0)
     assert right < recipe.wanted_right
     answered, right = answers(known, language.task, language.threshold)

@@ -22,12 +22,14 @@ class Answer:
         classes: In the order of its probabilities.
         threshold: A largest probability below it means that the class is unknown.
         temperature: By which the logarithms of the probabilities are divided.
+        shift: Added to that of the first class, then; it moves where two classes meet.
     """
 
     task: str
     classes: tuple[str, ...]
     threshold: float = 0.5
     temperature: float = 1.0
+    shift: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,10 @@ def _probabilities(graph: Graph, output: str, answer: Answer) -> str:
     if len(answer.classes) == 2:
         # The output is the probability of the second.
         found = graph.add("Concat", graph.add("Sub", np.float32(1), found), found, axis=0)
-    if answer.temperature == 1:
+    if (answer.temperature, answer.shift) == (1, 0):
         return found
     logits = graph.add("Log", graph.add("Add", found, _LEAST))
-    return graph.add("Softmax", graph.add("Div", logits, np.float32(answer.temperature)), axis=0)
+    logits = graph.add("Div", logits, np.float32(answer.temperature))
+    shift = np.zeros(len(answer.classes), np.float32)
+    shift[0] = answer.shift
+    return graph.add("Softmax", graph.add("Add", logits, shift), axis=0)

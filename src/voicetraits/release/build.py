@@ -11,7 +11,7 @@ import pandas as pd
 
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, class_numbers
-from voicetraits.release.clips import OTHER
+from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
 from voicetraits.tasks import Task
 
@@ -59,7 +59,7 @@ def assign(clips: pd.DataFrame, recipe: Recipe, *, left_out: Collection[str]) ->
         recipe: For the seed.
         left_out: Sources; foreign languages are always left out.
     """
-    test = clips["source"].isin(left_out) | clips["language"].eq(OTHER)
+    test = clips["source"].isin(left_out) | clips["language"].eq(FOREIGN)
     rng = np.random.default_rng(recipe.seed)
     speakers = np.sort(clips.loc[~test & ~clips["synthetic"], "speaker"].unique())
     watched = rng.permutation(speakers)[: max(1, round(_WATCHED * len(speakers)))]
@@ -122,5 +122,5 @@ def train(
     for each, outputs in zip(task.tasks, found, strict=True):
         rows = clips.iloc[places[TEST]].reset_index(drop=True)
         rows[list(each.classes)] = crops.mean_by_clip(outputs)
-        tested[each.name] = rows[rows[each.column].isin([*each.classes, OTHER])]
+        tested[each.name] = rows[rows[each.column].isin([*each.classes, FOREIGN])]
     return network, tested

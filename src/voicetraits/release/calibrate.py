@@ -14,7 +14,7 @@ from voicetraits.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from voicetraits.release.clips import OTHER
+from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
 from voicetraits.tasks import Task
 
@@ -25,12 +25,14 @@ class Calibrated(NamedTuple):
     Attributes:
         task: The task.
         temperature: See `fit_temperature`.
+        shift: Added to the logit of the first of two classes: where they meet.
         threshold: Of the largest probability, below which the answer is unknown.
         rows: Predictions on what was left out, with `round` and calibrated probabilities.
     """
 
     task: Task
     temperature: float
+    shift: float
     threshold: float
     before: float
     after: float
@@ -47,16 +49,36 @@ def calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
         ignore_index=True,
     )
     classes = list(task.classes)
-    known = rows[task.column] != OTHER
+    known = rows[task.column] != FOREIGN
     labels = class_numbers(rows[known], task)
     before = rows.loc[known, classes].to_numpy()
-    temperature = fit_temperature(labels, before)
-    rows[classes] = apply_temperature(rows[classes].to_numpy(), temperature)
+    # Of two classes one always has half of the probability; what matters is where they meet.
+    two = len(classes) == 2
+    temperature, shift = _line(labels, before) if two else (fit_temperature(labels, before), 0.0)
+    rows[classes] = _shifted(apply_temperature(rows[classes].to_numpy(), temperature), shift)
     after = rows.loc[known, classes].to_numpy()
     errors = [expected_calibration_error(labels, each) for each in (before, after)]
-    # Of two classes one always has half of the probability.
-    threshold = _threshold(rows[known], task, recipe) if len(classes) > 2 else 0.5
-    return Calibrated(task, temperature, threshold, errors[0], errors[1], rows)
+    threshold = 0.5 if two else _threshold(rows[known], task, recipe)
+    return Calibrated(task, temperature, shift, threshold, errors[0], errors[1], rows)
+
+
+def _line(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Temperature and shift of two classes that give the least log loss, both weighing alike.
+
+    Source: Platt, Advances in Large Margin Classifiers, 1999.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    logs = np.log(np.clip(probabilities, 1e-7, 1))
+    logit = (logs[:, 0] - logs[:, 1])[:, None]
+    model = LogisticRegression(class_weight="balanced", C=1e6).fit(logit, labels == 0)
+    return round(1 / float(model.coef_[0, 0]), 4), round(float(model.intercept_[0]), 4)
+
+
+def _shifted(probabilities: np.ndarray, shift: float) -> np.ndarray:
+    """Probabilities with a number added to the logit of the first class."""
+    moved = probabilities * np.exp([shift] + [0.0] * (probabilities.shape[1] - 1))
+    return moved / moved.sum(axis=1, keepdims=True)
 
 
 def _threshold(rows: pd.DataFrame, task: Task, recipe: Recipe) -> float:

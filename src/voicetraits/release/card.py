@@ -7,7 +7,7 @@ import pandas as pd
 
 from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
 from voicetraits.release.calibrate import Calibrated, answers
-from voicetraits.release.clips import OTHER
+from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
 from voicetraits.tasks import Task
 
@@ -66,8 +66,8 @@ def _language_table(recipe: Recipe, found: Calibrated) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, rows in _left_out(recipe, found.rows):
-        foreign = rows[rows["language"] == OTHER]
-        own = rows[rows["language"] != OTHER]
+        foreign = rows[rows["language"] == FOREIGN]
+        own = rows[rows["language"] != FOREIGN]
         answered, right = answers(own, found.task, found.threshold)
         wrongly, _ = answers(foreign, found.task, found.threshold)
         cells = [
@@ -90,8 +90,8 @@ def _gender_table(recipe: Recipe, found: Calibrated) -> str:
         "|---|---|---|---|---|",
     ]
     for name, rows in _left_out(recipe, found.rows):
-        own = rows[rows["language"] != OTHER]
-        foreign = rows[rows["language"] == OTHER]
+        own = rows[rows["language"] != FOREIGN]
+        foreign = rows[rows["language"] == FOREIGN]
         for which, some in ((name, own), (f"{name}: foreign languages", foreign)):
             counts = some["gender"].value_counts()
             if len(counts) < 2:

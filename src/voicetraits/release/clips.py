@@ -16,7 +16,7 @@ from voicetraits.selection.clip_table import read_clip_table
 from voicetraits.storage.places import home
 from voicetraits.storage.shards import INDEX
 
-OTHER = "other"
+FOREIGN = "foreign"
 REPRESENTATION = "mel"
 
 
@@ -31,7 +31,7 @@ def gather(
         analysis: Of no matter to log-mel; `extract` asks for it.
 
     Returns:
-        The index of all clips, with corpus, source, `language` (one of the recipe, or OTHER) and
+        The index of all clips, with corpus, source, `language` (one of the recipe, or FOREIGN) and
         synthetic; and the folder of array shards by its `home`.
     """
     tables, folders = [], {}
@@ -41,7 +41,7 @@ def gather(
             _prepare(corpus, locale, recipe, here, analysis=analysis)
             index = pd.read_parquet(here / "wav" / INDEX)
             folders[home(locale, corpus.name)] = here / REPRESENTATION
-            language = locale if locale in recipe.languages else OTHER
+            language = locale if locale in recipe.languages else FOREIGN
             tables.append(
                 index.assign(corpus=corpus.name, language=language, synthetic=corpus.synthetic)
             )

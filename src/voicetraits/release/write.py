@@ -15,7 +15,7 @@ from voicetraits.params import load_params
 from voicetraits.release.build import tasks
 from voicetraits.release.calibrate import calibrated
 from voicetraits.release.card import card
-from voicetraits.release.clips import OTHER, REPRESENTATION
+from voicetraits.release.clips import FOREIGN, REPRESENTATION
 from voicetraits.release.recipe import Recipe
 from voicetraits.storage.files import whole_file
 
@@ -37,7 +37,7 @@ def write_release(recipe: Recipe, work: Path) -> None:
     """
     clips = pd.read_parquet(work / "clips.parquet")
     found = [calibrated(task, recipe, work) for task in tasks(recipe).tasks]
-    real = clips[~clips["synthetic"] & clips["language"].ne(OTHER)]
+    real = clips[~clips["synthetic"] & clips["language"].ne(FOREIGN)]
     trained_on = _TRAINED_ON.format(
         clips=len(real),
         sources=real["source"].nunique(),
@@ -57,7 +57,13 @@ def write_release(recipe: Recipe, work: Path) -> None:
         description=Description(
             NAME,
             tuple(
-                Answer(each.task.name, each.task.classes, each.threshold, each.temperature)
+                Answer(
+                    each.task.name,
+                    each.task.classes,
+                    threshold=each.threshold,
+                    temperature=each.temperature,
+                    shift=each.shift,
+                )
                 for each in found
             ),
             synthetic=False,
