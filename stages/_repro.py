@@ -76,9 +76,13 @@ def by_locale(params: Params, cores: int) -> list[list[str]]:
 
     DVC takes seconds to start: with fewer cores than locales, one call gets several of them.
     """
-    stages = ["sample@{}", "select@{}", "convert@{}", "extract@{}-*", "pitch@{}", "split@*-{}"]
-    if params.frames.representations:  # DVC refuses a pattern of stages that are none
-        stages.insert(-1, "extract_frames@{}-*")
+    stages = ["sample@{}", "select@{}", "convert@{}", "extract@{}-*", "pitch@{}"]
+    if params.frames.representations:
+        stages.append("extract_frames@{}-*")
+    if params.beside:
+        stages += ["select_beside@*-{}", "convert_beside@*-{}", "extract_beside@*-{}-*"]
+        if params.frames.representations:
+            stages.append("extract_frames_beside@*-{}-*")
     locales = params.locales
     several = (len(locales) - 1) // cores + 1
     groups = [locales[start : start + several] for start in range(0, len(locales), several)]
@@ -91,22 +95,31 @@ def by_locale(params: Params, cores: int) -> list[list[str]]:
 def networks(params: Params) -> list[list[str]]:
     """The commands that lead from the arrays to the predictions, and to the pictures.
 
-    The models of one split share a compiled network, and go one after the other; those of all
-    locales take longest, and go first.
+    Splits are among them, because they read the corpora beside the tested one, of all locales. The
+    models of one split share a compiled network, and go one after the other; those of all locales
+    take longest, and go first.
     """
-    trains = ["train"]
-    if params.frames.representations and params.frames.networks:
-        trains.append("train_frames")
+    on_frames = bool(params.frames.representations and params.frames.networks)
+    joined = [
+        (f"split_joined@{task}", f"train_frames_joined@{task}-*")
+        for task in params.frames.joined
+        if on_frames
+    ]
     pooled = [
-        dvc_repro(*_ITEMS, f"split_pooled@{task}", *(f"{name}_pooled@{task}-*" for name in trains))
+        (f"split_pooled@{task}", *(f"{name}_pooled@{task}-*" for name in _trains(on_frames)))
         for task in params.models.pooled
     ]
     per_locale = [
-        dvc_repro(*_ITEMS, *(f"{name}@{task}-{locale}-*" for name in trains))
+        (f"split@{task}-{locale}", *(f"{name}@{task}-{locale}-*" for name in trains))
         for task in params.models.per_locale
+        for trains in [_trains(on_frames and task in params.frames.per_locale)]
         for locale in params.locales
     ]
-    return [*pooled, *per_locale, dvc_repro(*_ITEMS, "explore")]
+    return [dvc_repro(*_ITEMS, *some) for some in (*joined, *pooled, *per_locale, ("explore",))]
+
+
+def _trains(on_frames: bool) -> list[str]:
+    return ["train", "train_frames"] if on_frames else ["train"]
 
 
 def dvc_repro(*arguments: str) -> list[str]:

@@ -33,6 +33,7 @@ FR = "gender-fr-features-original"
 def records(model, *, note="", collapsed=0):
     """Records of a model: a network at 0.9 and the baselines near 0.5."""
     place = {**model.columns, "left_out": "", "class": "", "note": "", "spread": None}
+    place |= {"low": None, "high": None}
     score = {"low": 0.81, "high": 0.97, "chance": 0.5, "note": note}
     found = [
         {**place, **score, "estimator": name, "metric": "balanced_accuracy", "value": value}

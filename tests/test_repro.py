@@ -227,6 +227,11 @@ def test_it_ends_without_a_word_when_nobody_reads_it(tmp_path):
     assert (tmp_path / "err").read_bytes() == b""
 
 
+OFF = {"representations": [], "networks": [], "per_locale": [], "joined": []}
+MODELS = {"per_locale": ["gender"], "pooled": ["language"]}
+OTHER = {"name": "other", "path": "data/other", "ending": ""}
+
+
 def targets(commands: list[list[str]]) -> list[list[str]]:
     """What `dvc repro` is to make, command by command."""
     start = [*_repro.dvc_repro(), "--single-item", "--glob"]
@@ -235,10 +240,10 @@ def targets(commands: list[list[str]]) -> list[list[str]]:
 
 
 def test_a_locale_goes_all_the_way_to_its_arrays_in_one_command(edited_params):
-    made = targets(_repro.by_locale(edited_params(locales=["es", "en"]), 2))
+    made = targets(_repro.by_locale(edited_params(locales=["es", "en"], frames=OFF), 2))
     assert made == [
         [f"{stage}@{locale}" for stage in ("sample", "select", "convert")]
-        + [f"extract@{locale}-*", f"pitch@{locale}", f"split@*-{locale}"]
+        + [f"extract@{locale}-*", f"pitch@{locale}"]
         for locale in ("es", "en")
     ]
 
@@ -252,25 +257,38 @@ def test_with_few_cores_a_command_gets_several_locales(cores, commands, edited_p
 
 
 def test_the_pooled_models_go_first_and_those_of_a_locale_together(edited_params):
-    models = {"per_locale": ["gender"], "pooled": ["language"]}
-    made = targets(_repro.networks(edited_params(locales=["es", "en"], models=models)))
+    params = edited_params(locales=["es", "en"], models=MODELS, frames=OFF)
+    made = targets(_repro.networks(params))
     assert made == [
         ["split_pooled@language", "train_pooled@language-*"],
-        ["train@gender-es-*"],
-        ["train@gender-en-*"],
+        ["split@gender-es", "train@gender-es-*"],
+        ["split@gender-en", "train@gender-en-*"],
         ["explore"],
     ]
 
 
 def test_models_on_frames_go_with_those_on_arrays_where_there_are_any(edited_params):
-    frames = {"representations": ["mel"], "networks": ["tdnn"]}
-    params = edited_params(locales=["es"], frames=frames)
+    frames = {**OFF, "representations": ["mel"], "networks": ["tdnn"], "per_locale": ["gender"]}
+    frames["joined"] = ["language_and_gender"]
+    params = edited_params(locales=["es"], models=MODELS, frames=frames)
     (made,) = targets(_repro.by_locale(params, 2))
-    assert made[3:] == ["extract@es-*", "pitch@es", "extract_frames@es-*", "split@*-es"]
-    assert targets(_repro.networks(params))[:2] == [
+    assert made[3:] == ["extract@es-*", "pitch@es", "extract_frames@es-*"]
+    assert targets(_repro.networks(params))[:3] == [
+        ["split_joined@language_and_gender", "train_frames_joined@language_and_gender-*"],
         ["split_pooled@language", "train_pooled@language-*", "train_frames_pooled@language-*"],
-        ["train@gender-es-*", "train_frames@gender-es-*"],
+        ["split@gender-es", "train@gender-es-*", "train_frames@gender-es-*"],
     ]
+
+
+def test_corpora_beside_are_read_before_any_split(edited_params):
+    frames = {**OFF, "representations": ["mel"], "networks": ["tdnn"]}
+    params = edited_params(locales=["es"], models=MODELS, frames=frames, beside=[OTHER])
+    (made,) = targets(_repro.by_locale(params, 2))
+    assert made[-4:] == [
+        *("select_beside@*-es", "convert_beside@*-es"),
+        *("extract_beside@*-es-*", "extract_frames_beside@*-es-*"),
+    ]
+    assert not [target for target in made if target.startswith("split")]
 
 
 @pytest.fixture
@@ -292,7 +310,11 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple]]:
     return record
 
 
-def test_the_check_comes_first_and_what_is_left_last(recorded):
+def test_the_check_comes_first_and_what_is_left_last(recorded, edited_params, monkeypatch):
+    frames = {"representations": ["mel"], "networks": ["tdnn"], "per_locale": ["gender"]}
+    frames["joined"] = ["language_and_gender"]
+    params = edited_params(models=MODELS, frames=frames, beside=[OTHER])
+    monkeypatch.setattr(_repro, "load_params", lambda: params)
     calls = recorded()
     assert calls[0] == ([_repro.dvc_repro("check")], 1, None)
     assert calls[-1] == ([_repro.dvc_repro()], 1, None)
@@ -301,8 +323,8 @@ def test_the_check_comes_first_and_what_is_left_last(recorded):
     commands = [command for some, *_ in calls[1:-1] for command in targets(some)]
     asked = {target.split("@")[0] for command in commands for target in command}
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    off = {name for name in pipeline["stages"] if "_frames" in name}  # as params.yaml has it
-    assert asked == set(pipeline["stages"]) - {"check", "summarise", "report"} - off
+    last = {"check", "summarise", "export", "evaluate", "report"}
+    assert asked == set(pipeline["stages"]) - last
 
 
 def test_the_locales_share_the_cores_unless_the_user_says_how_many(recorded, monkeypatch):
