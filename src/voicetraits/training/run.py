@@ -52,8 +52,9 @@ def train_model(
         One line that says what was done.
     """
     of_any_length = model.network in ANY_LENGTH
-    splits = [table.drop(columns=FOLD) for _, table in clips.groupby(FOLD, sort=False)]
-    folds = list(clips[FOLD].drop_duplicates().itertuples(index=False))
+    # Without a labelled clip there is one split, of none, which says why.
+    splits = [table.drop(columns=FOLD) for _, table in clips.groupby(FOLD, sort=False)] or [clips]
+    folds = list(clips[FOLD].drop_duplicates().itertuples(index=False)) or [("", 1)]
     sidecar: dict[str, Any] = {
         "task": asdict(model.task),
         "locale": model.locale,
