@@ -67,9 +67,7 @@ def _train(recipe: Recipe, number: int) -> None:
         network.save_weights(folder / WEIGHTS)
         for task, rows in tested.items():
             write_table(folder / f"{task}.parquet", rows)
-            classes = [column for column in rows if column in set(rows[task])]
-            right = rows[classes].idxmax(axis=1) == rows[task]
-            print(f"{name}: {task}: {right.mean():.3f} of {len(rows):,} clips right")
+    print(f"{name}: trained")
 
 
 if __name__ == "__main__":

@@ -138,8 +138,8 @@ repository. It was trained on {trained_on}. It holds weights only: no clip, and 
 
 _PROTOCOL = """\
 Measured on sources that a network was trained without, speakers included, by one network each with
-the same recipe. The released network has heard all of these sources, and stands for several
-networks by distillation. No network has heard the foreign languages. Intervals by bootstrap over
+the same recipe. The released network has heard all of these sources. No network has heard the
+foreign languages. Intervals by bootstrap over
 speakers.
 
 """
