@@ -231,7 +231,6 @@ def test_the_shift_moves_where_two_classes_meet():
 def test_the_file_says_what_it_is():
     network = random_network("tdnn", "mel", (LANGUAGE, GENDER), seed=8)
     model = exported(network, "mel", (LANGUAGE, GENDER))
-    usual = {"threshold": 0.5, "temperature": 1, "shift": 0}
     assert described(model) == {
         "version": 1,
         "name": "some-model",
