@@ -54,7 +54,7 @@ def train_model(
     of_any_length = model.network in ANY_LENGTH
     # Without a labelled clip there is one split, of none, which says why.
     splits = [table.drop(columns=FOLD) for _, table in clips.groupby(FOLD, sort=False)] or [clips]
-    folds = list(clips[FOLD].drop_duplicates().itertuples(index=False)) or [("", 1)]
+    folds: list[Any] = list(clips[FOLD].drop_duplicates().itertuples(index=False)) or [("", 1)]
     sidecar: dict[str, Any] = {
         "task": asdict(model.task),
         "locale": model.locale,
