@@ -134,13 +134,13 @@ _HEAD = """\
 `src/voicetraits/released/voice.onnx` tells the language of a recording ({languages}) and
 how the speaker would label the gender of the voice (female or male). `make released` builds it and
 this card, by the parameters in `released.yaml`; the folders that it reads are no part of the
-repository. It was trained on {trained_on}. It holds weights only: no clip, and no speaker id."""
+repository. It was trained on {trained_on}.
+It holds weights only: no clip, and no speaker id."""
 
 _PROTOCOL = """\
 Measured on sources that a network was trained without, speakers included, by one network each with
 the same recipe. The released network has heard all of these sources. No network has heard the
-foreign languages. Intervals by bootstrap over
-speakers.
+foreign languages. Intervals by bootstrap over speakers.
 
 """
 
@@ -150,9 +150,10 @@ _REST = """\
 - Less than 0.3 s of speech, noise, music without voice, tones: `unknown` for both, by a
   [voice activity detector](predict.md), before the network is asked.
 - Very short clips: single words are recognised far worse than sentences.
-- Other languages: `unknown` most often, as the tables say; never a reason to believe the language.
-- Clips that one end of a telephone line, a small room or loud noise has spoilt: worse. Try your own
-  with `voicetraits predict`.
+- Other languages: `unknown` for about half of the clips, as the table says; the others get one of
+  the four. Where other languages are likely, ask for more with `--language-threshold`.
+- Clips that a telephone line, a room or loud noise has spoilt: worse. Try your own with
+  `voicetraits predict`.
 
 ## Intended use
 
