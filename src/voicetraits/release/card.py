@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 
@@ -26,7 +28,21 @@ def card(recipe: Recipe, clips: pd.DataFrame, found: list[Calibrated], trained_o
         "## Calibration and thresholds\n\n" + "\n".join(_calibration(each) for each in found),
         _REST,
     ]
-    return "\n\n".join(sections)
+    return _wrapped("\n\n".join(sections)) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    """The same text in lines of at most 100 characters, but for its tables."""
+    blocks = []
+    for block in text.strip().split("\n\n"):
+        if not block.startswith(("|", "#")):
+            items = block.replace("\n- ", "\n\n- ").split("\n\n")
+            block = "\n".join(
+                fill(item, 100, subsequent_indent="  " if item.startswith("- ") else "")
+                for item in (" ".join(each.split()) for each in items)
+            )
+        blocks.append(block)
+    return "\n\n".join(blocks)
 
 
 def _sources(recipe: Recipe, clips: pd.DataFrame) -> str:
