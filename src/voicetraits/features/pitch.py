@@ -157,4 +157,4 @@ def silent_tail(signal: np.ndarray, sample_rate: int) -> float:
     if not power.any():
         return len(signal) / sample_rate
     last = np.flatnonzero(power >= power.max() * 10 ** (_SILENCE_DB / 10))[-1]
-    return round((len(signal) - (last + 1) * length) / sample_rate, 4)
+    return round(float((len(signal) - (last + 1) * length) / sample_rate), 4)
