@@ -367,3 +367,9 @@ def test_onnxruntime_reports_to_nobody(tmp_path):
     environment = {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_samples_with_the_channels_first_are_refused(tmp_path):
+    path = write_model(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=r"shape \(2, 32000\); give \(n,\) or \(n, channels\)"):
+        Recognizer.load(path).predict(np.zeros((2, 32000), np.float32), sample_rate=RATE)

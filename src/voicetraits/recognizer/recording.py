@@ -90,7 +90,9 @@ def _stated_seconds(content: bytes) -> float:
 def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
     if rate is None or rate <= 0:
         raise InputError("samples come without their rate; give sample_rate in Hz")
-    if samples.ndim not in (1, 2) or not samples.size:
+    # Other libraries have the channels first; taken for samples, they would be a moment of silence.
+    channels_first = samples.ndim == 2 and samples.shape[0] < samples.shape[1]
+    if samples.ndim not in (1, 2) or not samples.size or channels_first:
         raise InputError(f"samples of shape {samples.shape}; give (n,) or (n, channels)")
     if samples.dtype.kind in "iu":
         zero, full = (128, 128) if samples.dtype == np.uint8 else (0, np.iinfo(samples.dtype).max)

@@ -53,7 +53,7 @@ def _sources(recipe: Recipe, clips: pd.DataFrame) -> str:
         "| source | licence | locales | clips | speakers | labelled female | labelled male |",
         "|---|---|---|---|---|---|---|",
     ]
-    for source, rows in named.groupby("source"):
+    for source, rows in named[named["language"] != FOREIGN].groupby("source"):
         counts = rows["gender"].value_counts()
         cells = [
             str(source),
@@ -65,6 +65,13 @@ def _sources(recipe: Recipe, clips: pd.DataFrame) -> str:
             f"{counts.get('male', 0):,}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    foreign = clips[clips["language"] == FOREIGN]
+    tested = ", ".join(sorted(foreign["locale"].unique()))
+    lines += [
+        "",
+        f"Tested on and never trained on: {len(foreign):,} clips (CC0) of {tested}, "
+        f"{foreign['speaker'].nunique():,} speakers.",
+    ]
     return "\n".join(lines)
 
 
@@ -137,10 +144,11 @@ def _score(rows: pd.DataFrame, task: Task) -> str:
 
 
 def _calibration(found: Calibrated) -> str:
+    never = "" if found.threshold > 0.5 else " Of two classes one has half: it always answers."
     return (
         f"- {found.task.name}: temperature {found.temperature:.2f}; expected calibration error "
         f"{found.before:.3f} before, {found.after:.3f} after; `unknown` below a probability of "
-        f"{found.threshold:.2f}."
+        f"{found.threshold:.2f}.{never}"
     )
 
 
@@ -155,8 +163,8 @@ It holds weights only: no clip, and no speaker id."""
 
 _PROTOCOL = """\
 Measured on sources that a network was trained without, speakers included, by one network each with
-the same recipe. The released network has heard all of these sources. No network has heard the
-foreign languages. Intervals by bootstrap over speakers.
+the same recipe. The released network has heard all sources of the table above. No network has
+heard the foreign languages. Intervals by bootstrap over speakers.
 
 """
 
@@ -175,7 +183,7 @@ _REST = """\
 
 Sorting recordings for further work by people, exploring corpora, teaching. The labels are what
 speakers say of themselves, in two large classes; other labels exist, and the model has not learned
-them. It is wrong about some voices always.
+them. It will always be wrong about some voices.
 
 ## Misuse
 
