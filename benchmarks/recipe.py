@@ -15,12 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from stages.released import CLIPS, read_folders
-from voicetraits.release.build import assign, train
-from voicetraits.release.clips import FOREIGN
+from voicetraits.release.build import assign, tasks, train
+from voicetraits.release.calibrate import scored
 from voicetraits.release.recipe import Recipe, read_recipe
 from voicetraits.workers.environment import pin_environment
 
@@ -69,7 +68,8 @@ def measure(recipe: Recipe, variant: str, seed: int) -> dict[str, float]:
     """Balanced accuracies of one network on what was left out."""
     changes = dict(VARIANTS[variant])
     corpora = changes.pop("corpora", ("real",))
-    frames = {"passes": PASSES, "ensemble": 1, "distil": 0, **changes}
+    frames = {"passes": PASSES, **changes}
+    recipe = recipe.of_one_network()
     recipe = recipe.model_copy(
         update={"seed": seed, "frames": recipe.frames.model_copy(update=frames)}
     )
@@ -80,18 +80,10 @@ def measure(recipe: Recipe, variant: str, seed: int) -> dict[str, float]:
             assign(clips, recipe, left_out=LEFT_OUT),
             read_folders(),
             recipe,
-            ensemble=False,
             live_folder=Path(folder),
             label=f"{variant}, seed {seed}",
         )
-    return {task: balanced_accuracy(rows, task) for task, rows in tested.items()}
-
-
-def balanced_accuracy(rows: pd.DataFrame, task: str) -> float:
-    """Mean recall over the classes that are there."""
-    classes = [name for name in rows[task].unique() if name != FOREIGN]
-    right = rows[classes].idxmax(axis=1) == rows[task]
-    return round(float(np.mean([right[rows[task] == name].mean() for name in classes])), 4)
+    return {each.name: scored(tested[each.name], each).value for each in tasks(recipe).tasks}
 
 
 def table(done: list[dict[str, Any]]) -> str:

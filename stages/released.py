@@ -59,8 +59,7 @@ def _train(recipe: Recipe, number: int) -> None:
         network, tested = train(
             clips,
             read_folders(),
-            recipe,
-            ensemble=not number,
+            recipe.of_one_network() if number else recipe,
             live_folder=folder / LIVE,
             label=name,
         )

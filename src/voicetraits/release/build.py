@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +18,19 @@ from voicetraits.tasks import Task
 
 # Of the speakers, who are watched while a network trains; they decide nothing.
 _WATCHED = 0.04
-TASK_OF_LABELS = "voice"
 
 
 def tasks(recipe: Recipe) -> Task:
     """What the network learns: the language, and the gender where it is told."""
-    languages = tuple(sorted(recipe.languages))
-    language = Task(
-        "language",
-        "language",
-        classes=languages,
-        merged={name: name for name in languages},
-        undersample="random",
-        metrics=("macro_f1",),
-    )
-    genders = ("female", "male")
-    gender = Task(
-        "gender",
-        "gender",
-        classes=genders,
-        merged={name: name for name in genders},
-        undersample="random",
-        metrics=("f1",),
-    )
-    return Task(
-        TASK_OF_LABELS,
-        "language",
-        classes=languages,
-        merged=language.merged,
-        undersample="random",
-        metrics=(),
-        joined=(language, gender),
-    )
+    language = _task("language", sorted(recipe.languages))
+    gender = _task("gender", ["female", "male"])
+    return replace(language, name="voice", joined=(language, gender))
+
+
+def _task(name: str, classes: Sequence[str]) -> Task:
+    """A task whose column has its name, and whose classes are labels as they are."""
+    merged = {label: label for label in classes}
+    return Task(name, name, tuple(classes), merged, undersample="random", metrics=())
 
 
 def assign(clips: pd.DataFrame, recipe: Recipe, *, left_out: Collection[str]) -> pd.DataFrame:
@@ -75,7 +57,6 @@ def train(
     folders: dict[str, Path],
     recipe: Recipe,
     *,
-    ensemble: bool,
     live_folder: Path,
     label: str,
 ) -> tuple[Any, dict[str, pd.DataFrame]]:
@@ -85,8 +66,6 @@ def train(
         clips: From `assign`.
         folders: From `gather`.
         recipe: How.
-        ensemble: Whether it is one network that stands for several, as the recipe says, or one that
-            is trained on the labels alone.
         live_folder: dvclive's folder.
         label: What is trained, for the progress line.
 
@@ -99,8 +78,6 @@ def train(
     from voicetraits.training.fit_frames import fit_frames
 
     task, frames = tasks(recipe), recipe.frames
-    if not ensemble:
-        frames = frames.model_copy(update={"ensemble": 1, "distil": 0})
     stored = StoredFrames(clips, folders, budget_gb=4)
     places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION, TEST)}
     groups = clips[["corpus", "source", "locale", "gender"]].itertuples(index=False, name=None)

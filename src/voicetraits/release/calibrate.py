@@ -14,6 +14,7 @@ from voicetraits.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
+from voicetraits.evaluation.scores import Score, score
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
 from voicetraits.tasks import Task
@@ -88,6 +89,13 @@ def _threshold(rows: pd.DataFrame, task: Task, recipe: Recipe) -> float:
         if right >= recipe.wanted_right or answered < 1 - recipe.most_unknown:
             break
     return round(float(threshold), 2)
+
+
+def scored(rows: pd.DataFrame, task: Task) -> Score:
+    """Balanced accuracy of clips that all have a label of the task, and its interval by speaker."""
+    predicted = rows[list(task.classes)].to_numpy().argmax(axis=1)
+    speakers = rows["speaker"].to_numpy()
+    return score(class_numbers(rows, task), predicted, speakers, task, seed=0)
 
 
 def answers(rows: pd.DataFrame, task: Task, threshold: float) -> tuple[float, float]:

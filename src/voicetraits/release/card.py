@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from textwrap import fill
 
-import numpy as np
 import pandas as pd
 
-from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
-from voicetraits.release.calibrate import Calibrated, answers
+from voicetraits.release.calibrate import Calibrated, answers, scored
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
 from voicetraits.tasks import Task
@@ -132,15 +130,8 @@ def _gender_table(recipe: Recipe, found: Calibrated) -> str:
 
 
 def _score(rows: pd.DataFrame, task: Task) -> str:
-    """Balanced accuracy, and its interval by speaker."""
-    classes = list(task.classes)
-    predicted = rows[classes].to_numpy().argmax(axis=1)
-    labels = rows[task.column].map({name: n for n, name in enumerate(classes)}).to_numpy()
-    there = np.unique(labels).tolist()
-    value = np.mean([(predicted[labels == n] == n).mean() for n in there])
-    judged = Judged(labels, predicted, rows["speaker"].to_numpy())
-    low, high = balanced_accuracy_interval([judged], there, seed=0)
-    return f"{value:.2f} ({low:.2f}–{high:.2f})"  # noqa: RUF001
+    found = scored(rows, task)
+    return f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"  # noqa: RUF001
 
 
 def _calibration(found: Calibrated) -> str:

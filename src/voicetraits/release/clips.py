@@ -27,7 +27,7 @@ def gather(
 
     Args:
         recipe: Which corpora, and what of them.
-        work: Folder for WAV and array shards; what is there already is not made again.
+        work: Folder for WAV and array shards, which are made anew: the recipe may have changed.
         analysis: Of no matter to log-mel; `extract` asks for it.
 
     Returns:
@@ -53,8 +53,6 @@ def gather(
 def _prepare(
     corpus: ReleasedCorpus, locale: str, recipe: Recipe, here: Path, *, analysis: Extract
 ) -> None:
-    if (here / REPRESENTATION).is_dir():
-        return
     opened = open_corpus(corpus.path, locale)
     table = read_clip_table(opened, told_by=corpus.source)
     if corpus.sources:

@@ -56,6 +56,11 @@ class Recipe(Section):
     clip: Clip
     frames: Frames
 
+    def of_one_network(self) -> Recipe:
+        """The same for a network trained on the labels alone, which stands for no others."""
+        frames = self.frames.model_copy(update={"ensemble": 1, "distil": 0})
+        return self.model_copy(update={"frames": frames})
+
 
 def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe.

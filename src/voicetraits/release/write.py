@@ -9,6 +9,7 @@ import pandas as pd
 from voicetraits.export.crops import Crops
 from voicetraits.export.description import Answer, Description
 from voicetraits.export.model import export
+from voicetraits.features.mel import BANDS
 from voicetraits.networks import build
 from voicetraits.networks.model_folder import WEIGHTS
 from voicetraits.params import load_params
@@ -36,7 +37,8 @@ def write_release(recipe: Recipe, work: Path) -> None:
         work: Where the steps before have left networks and predictions.
     """
     clips = pd.read_parquet(work / "clips.parquet")
-    found = [calibrated(task, recipe, work) for task in tasks(recipe).tasks]
+    task = tasks(recipe)
+    found = [calibrated(each, recipe, work) for each in task.tasks]
     real = clips[~clips["synthetic"] & clips["language"].ne(FOREIGN)]
     trained_on = _TRAINED_ON.format(
         clips=len(real),
@@ -45,8 +47,8 @@ def write_release(recipe: Recipe, work: Path) -> None:
         synthetic=int(clips["synthetic"].sum()),
     )
     frames = recipe.frames
-    heads = tasks(recipe).heads
-    network = build(frames.networks[0], (64, None), heads, seed=0, members=frames.members)
+    shape = (BANDS, None)
+    network = build(frames.networks[0], shape, task.heads, seed=0, members=frames.members)
     network.load_weights(work / "final" / WEIGHTS)
     model = export(
         network,
