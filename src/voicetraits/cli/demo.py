@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from voicetraits.cli.options import add_model
 from voicetraits.errors import InputError
 
 _CARD = Path(__file__).parents[3] / "docs" / "model_card.md"
@@ -21,9 +22,7 @@ def add_demo(commands: Any) -> None:
         help="serve a page that records a voice and shows what is recognised",
         epilog="For this machine alone; nothing is stored or sent elsewhere. See docs/demo.md.",
     )
-    command.add_argument(
-        "--model", type=Path, metavar="PATH", help="an ONNX file, or a folder models/<name>"
-    )
+    add_model(command)
     command.add_argument(
         "--port", type=int, default=8000, help="another one if it is taken (default: %(default)s)"
     )

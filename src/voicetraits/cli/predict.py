@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from voicetraits.cli.options import add_model
 from voicetraits.cli.recordings import STANDARD_INPUT, recordings
 from voicetraits.cli.rows import FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
 from voicetraits.errors import InputError
@@ -47,9 +48,7 @@ def add_predict(commands: Any) -> None:
         help="a recording, a folder of them, a pattern such as 'calls/**/*.mp3', or - for "
         "standard input",
     )
-    command.add_argument(
-        "--model", type=Path, metavar="PATH", help="an ONNX file, or a folder models/<name>"
-    )
+    add_model(command)
     command.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
     command.add_argument(
         "--output", type=Path, metavar="FILE", help="write there, not to standard output"
