@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 
 import onnx
 
-# The key of the file's metadata under which it says it, and the version of how.
-KEY, VERSION = "voicetraits", 1
-SAMPLE_RATE = 16_000  # Hz, of what every exported network takes
+from voicetraits.export.contract import KEY, SAMPLE_RATE, VERSION
 
 
 @dataclass(frozen=True)

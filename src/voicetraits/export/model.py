@@ -10,8 +10,9 @@ import onnx
 
 from voicetraits.audio.wav import clip_samples
 from voicetraits.errors import InputError
+from voicetraits.export.contract import SAMPLE_RATE
 from voicetraits.export.crops import Crops, spread_crops
-from voicetraits.export.description import SAMPLE_RATE, Answer, Description
+from voicetraits.export.description import Answer, Description
 from voicetraits.export.graph import Graph
 from voicetraits.export.layers import add_network
 from voicetraits.export.mel import log_mel_frames, log_mel_image

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voicetraits.errors import InputError
-from voicetraits.recognizer.runtime import SAMPLE_RATE, NotOnnxError, session
+from voicetraits.export.contract import KEY, SAMPLE_RATE, VERSION
+from voicetraits.recognizer.runtime import NotOnnxError, session
 
 RELEASED = Path(__file__).parents[1] / "released" / "voice.onnx"
 EXPORTED = Path("data/exported")
-_DESCRIPTION = "voicetraits"  # the key in the file's metadata
-_VERSION = 1
 
 
 class Head(NamedTuple):
@@ -71,17 +70,17 @@ class ExportedModel:
         return dict(zip(tasks, found, strict=True))
 
     def _description(self) -> Mapping[str, Any]:
-        text = self._session.get_modelmeta().custom_metadata_map.get(_DESCRIPTION)
+        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         if text is None:
             raise InputError(
                 f"{self._path}: an ONNX file, but not one that voicetraits has exported"
             )
         try:
             description = json.loads(text)
-            if description["version"] != _VERSION:
+            if description["version"] != VERSION:
                 raise InputError(
                     f"{self._path}: made by another version of voicetraits (format "
-                    f"{description['version']}, not {_VERSION}); export it again"
+                    f"{description['version']}, not {VERSION}); export it again"
                 )
             tasks = {head["task"]: head["classes"] for head in description["heads"]}
             fits = description["sample_rate"] == SAMPLE_RATE and self._has(tasks)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from voicetraits.errors import InputError
+from voicetraits.export.contract import SAMPLE_RATE
 from voicetraits.recognizer.decision import (
     NO_SPEECH,
     Answer,
@@ -20,7 +21,6 @@ from voicetraits.recognizer.decision import (
 )
 from voicetraits.recognizer.model import ExportedModel
 from voicetraits.recognizer.recording import Source, recording_of
-from voicetraits.recognizer.runtime import SAMPLE_RATE
 from voicetraits.recognizer.speech import Speech, find_speech
 from voicetraits.recognizer.windows import stretches, windows
 

@@ -15,7 +15,7 @@ import soxr
 from voicetraits.audio.audible import mix
 from voicetraits.audio.decode import AudioError, decode
 from voicetraits.errors import InputError
-from voicetraits.recognizer.runtime import SAMPLE_RATE
+from voicetraits.export.contract import SAMPLE_RATE
 
 _SILENCE = "silence alone"  # decode's reason, which is an answer here and no error
 

@@ -10,7 +10,6 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
-SAMPLE_RATE = 16_000  # Hz, of every network here
 _FATAL = 4
 
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voicetraits.errors import InputError
-from voicetraits.recognizer.runtime import SAMPLE_RATE, session
+from voicetraits.export.contract import SAMPLE_RATE
+from voicetraits.recognizer.runtime import session
 
 LEAST_SPEECH = 0.3  # seconds; less is a click or a note that sounds like a voice for a moment
 

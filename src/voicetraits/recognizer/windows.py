@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voicetraits.recognizer.runtime import SAMPLE_RATE
+from voicetraits.export.contract import SAMPLE_RATE
 from voicetraits.recognizer.speech import Part
 
 LONGEST = 12.0  # seconds of speech in one window
