@@ -18,15 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from voicetraits.corpus.open import open_corpus
 from voicetraits.errors import InputError
-from voicetraits.evaluation.intervals import Judged, balanced_accuracy_interval
+from voicetraits.evaluation.scores import score
 from voicetraits.recognizer.decision import UNKNOWN
 from voicetraits.recognizer.recognizer import Recognizer
 from voicetraits.selection.clip_table import read_clip_table
+from voicetraits.tasks import Task
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,15 +99,15 @@ def table(rows: pd.DataFrame, task: str) -> str:
 
 
 def _score(rows: pd.DataFrame, task: str, said: str, classes: list[str]) -> str:
-    """Mean recall, unknown counting as wrong."""
+    """Balanced accuracy, unknown counting as wrong; of one speaker alone there is no interval."""
     numbers = {name: number for number, name in enumerate(classes)}
+    asked = Task(task, task, tuple(classes), {}, undersample="random", metrics=())
     labels = rows[task].map(numbers).to_numpy()
     predicted = rows[said].map(numbers).fillna(-1).to_numpy()
-    there = np.unique(labels).tolist()
-    value = np.mean([(predicted[labels == n] == n).mean() for n in there])
-    judged = Judged(labels, predicted, rows["speaker"].to_numpy())
-    low, high = balanced_accuracy_interval([judged], there, seed=0)
-    return f"{value:.3f} ({low:.2f}–{high:.2f})"  # noqa: RUF001
+    found = score(labels, predicted, rows["speaker"].to_numpy(), asked, seed=0)
+    if found.low is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f} ({found.low:.2f}–{found.high:.2f})"  # noqa: RUF001
 
 
 if __name__ == "__main__":
