@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from voicetraits.plots.panels import by_locale, edge_labels, guide, look, panels
 from voicetraits.plots.style import message, styled
+
+_LINE: dict[str, Any] = {"linewidth": 1.4, "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
 @styled
@@ -30,9 +34,7 @@ def reliability(rows: pd.DataFrame) -> Figure:
             axes.plot(
                 line["confidence"],
                 line["accuracy"],
-                linewidth=1.4,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
+                **_LINE,
                 **look(locale, locales),
             )
         axes.set(xlim=(lowest, 1.015), ylim=(lowest, 1.03))
@@ -58,9 +60,7 @@ def risk_coverage(rows: pd.DataFrame) -> Figure:
             axes.plot(
                 line["coverage"],
                 line["risk"],
-                linewidth=1.4,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
+                **_LINE,
                 markevery=[-1],
                 **look(locale, locales),
             )
