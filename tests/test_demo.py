@@ -213,9 +213,10 @@ def test_a_recording_of_more_than_ten_minutes_is_refused(app):
     longest = np.zeros(600 * RATE, np.int16)
     longest[::7] = 99
     assert recognise(app, audio_file(longest, RATE)).status == 200
-    found = recognise(app, audio_file(np.append(longest, longest[:RATE]), RATE))
-    assert found.status == 422
-    assert "longer than 10 minutes" in found.json["error"]
+    for too_long in (np.append(longest, longest[:RATE]), np.zeros(601 * RATE, np.int16)):
+        found = recognise(app, audio_file(too_long, RATE))
+        assert found.status == 422
+        assert "longer than 10 minutes" in found.json["error"]
 
 
 def test_a_recording_that_is_too_large_is_not_read(app, monkeypatch):

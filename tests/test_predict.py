@@ -131,10 +131,41 @@ def test_every_format_tells_the_same(place, capsys):
     assert table == expected
 
 
+def test_the_ending_of_the_output_says_the_format(place, capsys):
+    predict("--format", "jsonl", "calls")
+    expected = objects_of_lines(capsys.readouterr().out)
+    predict("--output", "rows.jsonl", "calls")
+    assert objects_of_lines(Path("rows.jsonl").read_text(encoding="utf-8")) == expected
+    predict("--output", "rows.PARQUET", "calls")
+    assert parquet.read_table("rows.PARQUET").num_rows == len(expected)
+    for arguments in (["--output", "rows.txt"], ["--output", "rows.csv", "--format", "table"]):
+        predict(*arguments, "calls")
+        assert "FILE" in Path(arguments[1]).read_text(encoding="utf-8").splitlines()[0]
+
+
+def objects_of_lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_files_that_a_folder_holds_beside_recordings_are_counted(place, capsys):
+    predict("calls")
+    passed_over = re.search(r"passed over: (.+) not end as audio or video", capsys.readouterr().err)
+    assert passed_over[1] == "1 file that does"
+
+
+def test_a_wrong_number_of_workers_is_said_before_any_row(place, capsys, monkeypatch):
+    monkeypatch.setenv("VOICETRAITS_WORKERS", "many")
+    assert predict("calls") == 1
+    text = capsys.readouterr()
+    assert text.out == ""
+    assert text.err.startswith("error: VOICETRAITS_WORKERS=many")
+
+
 def test_no_row_is_an_empty_array_and_a_file_appears_only_whole(place, capsys):
     predict("--format", "json", "--output", "out/rows.json", "calls/b.wav")
     assert capsys.readouterr().out == ""
     (row,) = json.loads(Path("out/rows.json").read_text(encoding="utf-8"))
+    assert list(row) == list(COLUMNS)
     assert row["path"] == "calls/b.wav"
     assert os.listdir("out") == ["rows.json"]  # noqa: PTH208
     assert predict("--output", "calls/b.wav/rows", "calls/b.wav") == 1
@@ -152,6 +183,7 @@ def test_one_bad_file_is_a_row_and_the_others_go_on(place, capsys):
     assert rows["calls/bad.mp3"]["error"]
     assert rows["calls/empty.wav"]["error"] == "empty file"
     assert "No such file" in rows["calls/gone.wav"]["error"]
+    assert {tuple(row) for row in rows.values()} == {COLUMNS}
     assert rows["calls/gone.wav"]["language"] == rows["calls/gone.wav"]["gender"] == "unknown"
     assert [row["language"] for row in rows.values() if not row["error"]].count("es") == 2
     assert text.err.endswith("3 of 6 recordings could not be read\n")
@@ -235,10 +267,12 @@ def test_a_folder_without_permission_is_named(place, monkeypatch):
 
 
 def test_patterns_folders_and_files_come_in_the_order_of_the_names(place):
-    assert recordings(["calls/notes.txt", "calls/*.wav", "-", "calls/deep"]) == [
+    found, passed_over = recordings(["calls/notes.txt", "calls/*.wav", "-", "calls/deep"])
+    assert found == [
         *("calls/notes.txt", "calls/b.wav", "calls/c.wav", "-", "calls/deep/a.FLAC"),
     ]
-    assert recordings(["calls/**/*.FLAC"]) == ["calls/deep/a.FLAC"]
+    assert passed_over == 0
+    assert recordings(["calls/**/*.FLAC"]) == (["calls/deep/a.FLAC"], 0)
     with pytest.raises(InputError, match="no file fits this pattern"):
         recordings([f"{place}/c*/deep"])  # a folder, and no file
 
@@ -305,7 +339,7 @@ def test_the_order_is_that_of_the_paths_on_any_number_of_cores(place, capsys, mo
         found.append(capsys.readouterr().out)
     assert found[0] == found[1]
     paths = [json.loads(line)["path"] for line in found[0].splitlines()]
-    assert paths == recordings(["calls"])
+    assert paths == recordings(["calls"])[0]
 
 
 def test_ctrl_c_ends_without_a_traceback_and_leaves_no_half_file(place, monkeypatch, capsys):
@@ -337,5 +371,6 @@ print([name for name in {HEAVY} if name in sys.modules])
 def test_the_example_of_the_page_works(place, capsys):
     page = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0]
+    code = code.replace("Recognizer.load()", "Recognizer.load('models/tiny')")
     exec(compile(code, "docs/predict.md", "exec"), {})
     assert capsys.readouterr().out.startswith("es 0.60 male")

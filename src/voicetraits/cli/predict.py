@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from voicetraits.cli.options import add_model
 from voicetraits.cli.recordings import STANDARD_INPUT, recordings
-from voicetraits.cli.rows import FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
+from voicetraits.cli.rows import COLUMNS, FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
 from voicetraits.errors import InputError
 from voicetraits.output import quiet_without_reader
 
@@ -23,14 +23,12 @@ if TYPE_CHECKING:
     from voicetraits.recognizer.recognizer import Recognizer
 
 _DIGITS = 4
-# What is said of a recording that cannot be read.
+# What is said of a recording that cannot be read, in the order of the others.
 _NOTHING: Row = {
-    **dict.fromkeys(("seconds", "speech_seconds", "language_probability", "female_probability")),
+    **dict.fromkeys(COLUMNS[1:]),
     "language": "unknown",
     "language_probabilities": {},
     "gender": "unknown",
-    "reason": None,
-    "error": None,
 }
 
 
@@ -49,7 +47,9 @@ def add_predict(commands: Any) -> None:
         "standard input",
     )
     add_model(command)
-    command.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
+    command.add_argument(
+        "--format", choices=FORMATS, help="default: as the ending of --output says, or a table"
+    )
     command.add_argument(
         "--output", type=Path, metavar="FILE", help="write there, not to standard output"
     )
@@ -61,7 +61,8 @@ def add_predict(commands: Any) -> None:
         action="append",
         default=[],
         metavar="LOCALE",
-        help="a language that is possible, where others are not; may be given several times",
+        help="answer with this language or another one given so; with a single one, that is the "
+        "answer wherever somebody speaks",
     )
     for task in ("language", "gender"):
         command.add_argument(
@@ -79,12 +80,15 @@ def predict(options: argparse.Namespace) -> None:
         InputError: If the model or a path cannot be used. That a recording cannot be read is said
             in its row, and by exit code 1 at the end.
     """
-    binary = options.format == "parquet"
-    if binary and not options.output and sys.stdout.isatty():
-        raise InputError("Parquet is nothing for a terminal; name a file with --output")
-    paths = recordings(options.paths)
-    # Loading what runs a model takes a while, and a wrong path is said before.
+    form = options.format or _form(options.output)
+    if form == "parquet" and not options.output and sys.stdout.isatty():
+        raise InputError("a terminal cannot show Parquet; name a file with --output")
+    paths, passed_over = recordings(options.paths)
+    # Loading what runs a model takes a while, and what is wrong otherwise is said before.
     from voicetraits.recognizer.recognizer import Recognizer
+    from voicetraits.workers.pool import cores
+
+    cores()
 
     recognizer = Recognizer.load(
         options.model,
@@ -93,6 +97,9 @@ def predict(options: argparse.Namespace) -> None:
         gender_threshold=options.gender_threshold,
     )
     _introduce(recognizer)
+    if passed_over:
+        files = "file that does" if passed_over == 1 else "files that do"
+        print(f"passed over: {passed_over:,} {files} not end as audio or video", file=sys.stderr)
     failed = 0
 
     def rows() -> Iterator[Row]:
@@ -102,13 +109,19 @@ def predict(options: argparse.Namespace) -> None:
             yield from found
 
     with _quiet_when_stopped(), quiet_without_reader(), _output(options.output) as out:
-        if binary:
+        if form == "parquet":
             write_parquet(rows(), out.buffer, timeline=options.segments)
         else:
-            TEXT_WRITERS[options.format](rows(), out, timeline=options.segments)
+            TEXT_WRITERS[form](rows(), out, timeline=options.segments)
     if failed:
         print(f"{failed:,} of {len(paths):,} recordings could not be read", file=sys.stderr)
         sys.exit(1)
+
+
+def _form(output: Path | None) -> str:
+    """The format that the ending of a file says, if it says one."""
+    ending = output.suffix.removeprefix(".").lower() if output else ""
+    return ending if ending in FORMATS else "table"
 
 
 def _introduce(recognizer: Recognizer) -> None:

@@ -19,24 +19,31 @@ _ENDINGS = """
 ENDINGS = frozenset(_ENDINGS.split())
 
 
-def recordings(named: Iterable[str]) -> list[str]:
+def recordings(named: Iterable[str]) -> tuple[list[str], int]:
     """Paths of all recordings that are named, in the order of the names.
 
     What a folder holds, its folders included, comes in the order of its paths; hidden files are
     left out.
 
+    Returns:
+        The paths, and how many files in folders are passed over for their ending.
+
     Raises:
         InputError: If a path is not there, or a folder or a pattern gives no recording.
     """
-    return [path for name in named for path in _recordings(name)]
+    paths, passed_over = [], 0
+    for name in named:
+        if name != STANDARD_INPUT and name and Path(name).is_dir():
+            found, others = _in_folder(name)
+            paths += found
+            passed_over += others
+        else:
+            paths += _files(name)
+    return paths, passed_over
 
 
-def _recordings(name: str) -> Iterable[str]:
-    if name == STANDARD_INPUT:
-        return [name]
-    if name and Path(name).is_dir():
-        return _in_folder(name)
-    if os.path.lexists(name):
+def _files(name: str) -> list[str]:
+    if name == STANDARD_INPUT or os.path.lexists(name):
         return [name]
     if not glob.has_magic(name):
         raise InputError(f"{_shown(name)}: no such file or folder")
@@ -48,14 +55,15 @@ def _recordings(name: str) -> Iterable[str]:
     return found
 
 
-def _in_folder(folder: str) -> list[str]:
-    found = sorted(_walk(folder))
+def _in_folder(folder: str) -> tuple[list[str], int]:
+    files = list(_walk(folder))
+    found = sorted(path for path in files if Path(path).suffix.lower() in ENDINGS)
     if not found:
         raise InputError(
-            f"{_shown(folder)}: no recording in this folder, no file that ends in .wav, .mp3, "
-            "or as other audio and video does"
+            f"{_shown(folder)}: no recording in this folder: none of its files ({len(files):,}) "
+            "ends in .wav, .mp3 or as other audio or video does; name a file itself to have it read"
         )
-    return found
+    return found, len(files) - len(found)
 
 
 def _walk(folder: str) -> Iterator[str]:
@@ -65,7 +73,7 @@ def _walk(folder: str) -> Iterator[str]:
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
+            if not name.startswith("."):
                 yield os.path.join(place, name)  # noqa: PTH118 - 100,000 of them, as given
 
 

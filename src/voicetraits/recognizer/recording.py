@@ -72,12 +72,19 @@ def _of_file(content: bytes, name: str, longest: float) -> Recording:
     except AudioError as error:
         if str(error) != _SILENCE:
             raise
-        return Recording(np.empty(0, np.float32), _stated_seconds(content))
+        silent = Recording(np.empty(0, np.float32), _stated_seconds(content))
+        _refuse_longer(silent.seconds, longest)
+        return silent
     samples = np.ascontiguousarray(sound.signal, np.float32)
-    # A duration that is not known, NaN, is not longer.
-    if sound.duration > longest or len(samples) > longest * SAMPLE_RATE:
-        raise InputError(f"longer than {longest / 60:g} minutes")
+    _refuse_longer(sound.duration, longest)
+    _refuse_longer(len(samples) / SAMPLE_RATE, longest)
     return Recording(samples, len(samples) / SAMPLE_RATE)
+
+
+def _refuse_longer(seconds: float, longest: float) -> None:
+    # A length that is not known, NaN, is not longer.
+    if seconds > longest:
+        raise InputError(f"longer than {longest / 60:g} minutes")
 
 
 def _stated_seconds(content: bytes) -> float:

@@ -224,6 +224,10 @@ def read_results(path: Path) -> list[Record]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: no results here; run `make repro`, in the folder of the repository"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no results to read ({error}); run `make repro`") from error
     wanted = {"model", "estimator", "metric", "class", "value", "low", "high", "note"}

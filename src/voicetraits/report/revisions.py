@@ -87,7 +87,9 @@ class Revision:
         folder = f"{_MODELS}{model}"
         if not self.commit:
             if not Path(folder).is_dir():
-                raise RevisionError(f"{folder}: not there; run `dvc pull` or `make repro`")
+                raise RevisionError(
+                    f"{folder}: not there; run `make repro`, or `dvc pull` where there is a remote"
+                )
             return path if (path := Path(folder, name)).is_file() else None
         listed = self._cached(self.stages[self.models[model]].outputs[folder], folder)
         for each in json.loads(listed.read_text(encoding="utf-8")):
@@ -99,8 +101,8 @@ class Revision:
         path = self.cache / checksum[:2] / checksum[2:]
         if not path.is_file():
             raise RevisionError(
-                f"{self.title}: {what} is not in DVC's cache; where a remote has it, run `dvc "
-                f"fetch --all-commits` (of an experiment: `dvc exp pull <git remote> {self.name}`)"
+                f"{self.title}: {what} is not in DVC's cache; check it out and run `make repro`, "
+                "or, where a DVC remote has it, run `dvc fetch --all-commits`"
             )
         return path
 
