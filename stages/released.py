@@ -14,11 +14,13 @@ from pathlib import Path
 import pandas as pd
 
 from stages._run import run
+from voicetraits.dataset.parts import TEST
 from voicetraits.networks.model_folder import LIVE, WEIGHTS
 from voicetraits.params import load_params
-from voicetraits.release.build import assign, train
-from voicetraits.release.clips import gather
+from voicetraits.release.build import assign, tasks, train
+from voicetraits.release.clips import FOREIGN, gather
 from voicetraits.release.recipe import Recipe, read_recipe
+from voicetraits.release.worse import predict_worse
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import write_table
 
@@ -66,6 +68,13 @@ def _train(recipe: Recipe, number: int) -> None:
         network.save_weights(folder / WEIGHTS)
         for task, rows in tested.items():
             write_table(folder / f"{task}.parquet", rows)
+        if number:
+            own = clips[clips["part"].eq(TEST) & clips["language"].ne(FOREIGN)]
+            shared = {"seed": recipe.seed, "clip": recipe.clip, "frames": recipe.frames}
+            params = load_params().model_copy(update=shared)
+            worse = predict_worse(network, own, tasks(recipe), params, corpora=WORK / "corpora")
+            for task, rows in worse.items():
+                write_table(folder / f"{task}-worse.parquet", rows)
     print(f"{name}: trained")
 
 

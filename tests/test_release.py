@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import COMMITTED, ROOT
 
+from voicetraits.audio.wav import segment_of, wav_bytes
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION
 from voicetraits.errors import InputError
 from voicetraits.recognizer.model import RELEASED, ExportedModel
@@ -18,6 +19,8 @@ from voicetraits.release.calibrate import answers, calibrated
 from voicetraits.release.card import card
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, read_recipe
+from voicetraits.release.worse import TRIED, predict_worse
+from voicetraits.storage.shards import shard_name, write_wavs
 
 LANGUAGES = ["de", "en", "es", "fr"]
 
@@ -85,6 +88,9 @@ def predicted(recipe: Recipe, folder: Path) -> None:
             found[np.arange(len(rows)), given] = sure
             rows[list(task.classes)] = found
             rows.to_parquet(folder / f"round-{number}" / f"{task.name}.parquet")
+            own = rows[rows["language"] != FOREIGN]
+            worse = pd.concat([own.assign(condition=each) for each in TRIED])
+            worse.to_parquet(folder / f"round-{number}" / f"{task.name}-worse.parquet")
 
 
 def test_answers_that_are_not_sure_enough_are_not_given(recipe, tmp_path):
@@ -108,6 +114,8 @@ def test_the_card_names_sources_licences_and_what_was_left_out(recipe, tmp_path)
             assert f"| {source} | {licence} |" in text
     for sources in recipe.left_out:
         assert f"| {', '.join(sources)} |" in text
+    for condition in TRIED:
+        assert f"| {condition} |" in text
     assert "EU AI Act" in text
     # No speaker, and no clip.
     assert not any(name in text for name in (*table["speaker"], *table["clip"]))
@@ -150,3 +158,48 @@ def test_the_card_in_the_repository_is_that_of_the_recipe(recipe):
         assert all(
             f"| {source} | {licence} |" in text for source, licence in corpus.sources.items()
         )
+
+
+def test_left_out_clips_are_tried_under_every_condition(recipe, tmp_path, monkeypatch):
+    from voicetraits.networks import build
+
+    monkeypatch.setenv("VOICETRAITS_WORKERS", "1")
+    table = pd.concat([stored(tmp_path, corpus) for corpus in ("real", "sample")])
+    table.index = pd.RangeIndex(40, 46)  # as what is left of a larger table has it
+    task = tasks(recipe)
+    network = build("tdnn", (64, None), task.heads, seed=0)
+    shared = {"clip": recipe.clip, "frames": recipe.frames}
+    params = COMMITTED.model_copy(update=shared)
+    found = predict_worse(network, table, task, params, corpora=tmp_path)
+    for each in task.tasks:
+        rows = found[each.name]
+        labelled = table[table[each.column].isin(each.classes)]
+        assert [(name, len(some)) for name, some in rows.groupby("condition", sort=False)] == [
+            (condition, len(labelled)) for condition in TRIED
+        ]
+        assert set(rows["clip"]) == set(labelled["clip"])
+        assert np.allclose(rows[list(each.classes)].sum(axis=1), 1, atol=1e-5)
+        # Two clips of one corpus are not taken for each other, nor a whole for its first second.
+        whole, cut = (rows[rows["condition"] == name] for name in (TRIED[0], TRIED[-2]))
+        assert not np.allclose(whole[list(each.classes)], cut[list(each.classes)], atol=1e-6)
+
+
+def stored(folder: Path, corpus: str) -> pd.DataFrame:
+    """Three clips of 3 s, as `gather` leaves them."""
+    here = folder / corpus / "de" / "wav"
+    here.mkdir(parents=True)
+    rng = np.random.default_rng(len(corpus))
+    sounds = [rng.normal(0, 0.1, 48_000) * np.linspace(0, 1, 48_000) for _ in range(3)]
+    named = [(f"{corpus}{n}.mp3", wav_bytes(segment_of(x, 16_000))) for n, x in enumerate(sounds)]
+    write_wavs(here / shard_name(0, "tar"), named)
+    return pd.DataFrame(
+        {
+            "clip": [name for name, _ in named],
+            "corpus": corpus,
+            "locale": "de",
+            "language": "de",
+            "gender": ["female", "male", ""],
+            "shard": 0,
+            "row": range(3),
+        }
+    )

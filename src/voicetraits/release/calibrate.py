@@ -28,7 +28,9 @@ class Calibrated(NamedTuple):
         temperature: See `fit_temperature`.
         shift: Added to the logit of the first of two classes: where they meet.
         threshold: Of the largest probability, below which the answer is unknown.
+        before, after: Expected calibration error.
         rows: Predictions on what was left out, with `round` and calibrated probabilities.
+        worse: The same of these clips when they are spoilt or cut short, with `condition`.
     """
 
     task: Task
@@ -38,17 +40,13 @@ class Calibrated(NamedTuple):
     before: float
     after: float
     rows: pd.DataFrame
+    worse: pd.DataFrame
 
 
 def calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
     """Fit temperature and threshold on the predictions of all rounds."""
-    rows = pd.concat(
-        [
-            pd.read_parquet(work / f"round-{number}" / f"{task.name}.parquet").assign(round=number)
-            for number in range(1, len(recipe.left_out) + 1)
-        ],
-        ignore_index=True,
-    )
+    rows = _of_rounds(f"{task.name}.parquet", recipe, work)
+    worse = _of_rounds(f"{task.name}-worse.parquet", recipe, work)
     classes = list(task.classes)
     known = rows[task.column] != FOREIGN
     labels = class_numbers(rows[known], task)
@@ -56,11 +54,21 @@ def calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
     # Of two classes one always has half of the probability; what matters is where they meet.
     two = len(classes) == 2
     temperature, shift = _line(labels, before) if two else (fit_temperature(labels, before), 0.0)
-    rows[classes] = _shifted(apply_temperature(rows[classes].to_numpy(), temperature), shift)
+    for table in (rows, worse):
+        table[classes] = _shifted(apply_temperature(table[classes].to_numpy(), temperature), shift)
     after = rows.loc[known, classes].to_numpy()
     errors = [expected_calibration_error(labels, each) for each in (before, after)]
     threshold = 0.5 if two else _threshold(rows[known], task, recipe)
-    return Calibrated(task, temperature, shift, threshold, errors[0], errors[1], rows)
+    return Calibrated(task, temperature, shift, threshold, errors[0], errors[1], rows, worse)
+
+
+def _of_rounds(name: str, recipe: Recipe, work: Path) -> pd.DataFrame:
+    """A table that every round has left, with `round`."""
+    tables = [
+        pd.read_parquet(work / f"round-{number}" / name).assign(round=number)
+        for number in range(1, len(recipe.left_out) + 1)
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _line(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:

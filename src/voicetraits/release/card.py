@@ -9,6 +9,7 @@ import pandas as pd
 from voicetraits.release.calibrate import Calibrated, answers, scored
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
+from voicetraits.release.worse import TRIED
 from voicetraits.tasks import Task
 
 
@@ -24,6 +25,9 @@ def card(recipe: Recipe, clips: pd.DataFrame, found: list[Calibrated], trained_o
         + "\n\n"
         + _gender_table(recipe, gender),
         "## Calibration and thresholds\n\n" + "\n".join(_calibration(each) for each in found),
+        "## What spoilt, short and other recordings get\n\n"
+        + _WORSE
+        + _worse_table(language, gender),
         _REST,
     ]
     return _wrapped("\n\n".join(sections)) + "\n"
@@ -129,6 +133,28 @@ def _gender_table(recipe: Recipe, found: Calibrated) -> str:
     return "**Gender, as labelled by the speakers**\n\n" + "\n".join(lines)
 
 
+def _worse_table(language: Calibrated, gender: Calibrated) -> str:
+    lines = [
+        "| clips | language: balanced accuracy, always answering | answered | right, of these "
+        "| gender: balanced accuracy |",
+        "|---|---|---|---|---|",
+    ]
+    for condition in TRIED:
+        spoken, voiced = (
+            each.worse[each.worse["condition"] == condition] for each in (language, gender)
+        )
+        answered, right = answers(spoken, language.task, language.threshold)
+        cells = [
+            condition,
+            _score(spoken, language.task),
+            f"{answered:.2f}",
+            f"{right:.2f}",
+            _score(voiced, gender.task),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _score(rows: pd.DataFrame, task: Task) -> str:
     found = scored(rows, task)
     return f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"  # noqa: RUF001
@@ -159,16 +185,17 @@ heard the foreign languages. Intervals by bootstrap over speakers.
 
 """
 
-_REST = """\
-## What other recordings get
+_WORSE = """\
+The clips of the tables above again, but for the foreign ones, made worse or cut short before the
+network hears them.
 
+"""
+
+_REST = """\
 - Less than 0.3 s of speech, noise, music without voice, tones: `unknown` for both, by a
   [voice activity detector](predict.md), before the network is asked.
-- Very short clips: single words are recognised far worse than sentences.
 - Other languages: `unknown` for about half of the clips, as the table says; the others get one of
   the four. Where other languages are likely, ask for more with `--language-threshold`.
-- Clips that a telephone line, a room or loud noise has spoilt: worse. Try your own with
-  `voicetraits predict`.
 
 ## Intended use
 

@@ -14,7 +14,7 @@ from voicetraits.audio.wav import read_wav
 from voicetraits.features.extract import represent
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.models import Model
-from voicetraits.params import JOINED, Clip, Extract, Params
+from voicetraits.params import JOINED, Clip, Extract, Frames, Params
 from voicetraits.storage.shards import read_wavs, shard_name
 from voicetraits.workers.pool import map_in_pool, workers_for
 
@@ -119,7 +119,6 @@ def predictor(
         params: Says how many clips a batch has, and which crops a clip of any length.
     """
     # Imported here: it takes seconds, which a model without figures need not wait for.
-    from voicetraits.training.crops import SpreadCrops
     from voicetraits.training.fit import predict_heads
 
     head = model.within.split(JOINED).index(model.task.name) if model.within else 0
@@ -129,11 +128,26 @@ def predictor(
         return predict_heads(network, stacked, batch_size=params.train.batch_size)[head]
 
     def of_any_length(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        frames = params.frames
-        places = np.arange(len(arrays))
-        crops = SpreadCrops(_Held(arrays), places, frames=frames.crop, crops=frames.crops)
-        found = predict_heads(network, crops, batch_size=frames.batch_size)[head]
-        return crops.mean_by_clip(found)
+        return predict_frames(network, arrays, params.frames)[head]
 
     one_length = REPRESENTATIONS[model.representation].one_length
     return of_one_length if one_length else of_any_length
+
+
+def predict_frames(
+    network: Any, arrays: Sequence[np.ndarray] | np.ndarray, frames: Frames
+) -> list[np.ndarray]:
+    """Probabilities of clips of any length, shape (clips, classes), for each head.
+
+    Args:
+        network: A keras.Model.
+        arrays: Log-mel of every clip, shape (bands, frames) each.
+        frames: Which crops, and how many a batch has.
+    """
+    from voicetraits.training.crops import SpreadCrops
+    from voicetraits.training.fit import predict_heads
+
+    places = np.arange(len(arrays))
+    crops = SpreadCrops(_Held(arrays), places, frames=frames.crop, crops=frames.crops)
+    found = predict_heads(network, crops, batch_size=frames.batch_size)
+    return [crops.mean_by_clip(of_head) for of_head in found]

@@ -1,0 +1,69 @@
+"""What a network makes of clips that it was trained without when they are spoilt or cut short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from voicetraits.audio.conditions import CONDITIONS
+from voicetraits.features.mel import HOP
+from voicetraits.params import Params
+from voicetraits.release.clips import REPRESENTATION
+from voicetraits.report.worse import predict_frames, read_sounds, worse_arrays
+from voicetraits.tasks import Task
+
+# Seconds of speech that are left of a clip, by what the card calls it.
+SHORT = {"its first second alone": 1.0, "its first two seconds alone": 2.0}
+TRIED = (*CONDITIONS, *SHORT)
+
+
+def predict_worse(
+    network: Any, clips: pd.DataFrame, task: Task, params: Params, *, corpora: Path
+) -> dict[str, pd.DataFrame]:
+    """Predict clips under every condition of TRIED.
+
+    Args:
+        network: The keras.Model.
+        clips: From `gather`.
+        task: Of the network.
+        params: With the clips' length, the seed, and the crops of `frames`.
+        corpora: Folder that `gather` filled.
+
+    Returns:
+        By task, the rows of clips that have a label of it, once for each condition, which is in
+        column `condition`, with the probabilities of the classes.
+    """
+    sounds = [
+        (some["clip"].iloc[sound.place], some.index[sound.place], sound)
+        for corpus, some in _by_corpus(clips)
+        for sound in read_sounds(some, corpora / corpus)
+    ]
+    arrays = worse_arrays([(name, sound) for name, _, sound in sounds], [REPRESENTATION], params)
+    rows = clips.loc[[place for _, place, _ in sounds]].reset_index(drop=True)
+    tried: dict[str, list[pd.DataFrame]] = {each.name: [] for each in task.tasks}
+    for condition in TRIED:
+        mels = [_under(condition, each[REPRESENTATION]) for each in arrays]
+        found = predict_frames(network, mels, params.frames)
+        for each, probabilities in zip(task.tasks, found, strict=True):
+            under = rows.assign(condition=condition)
+            under[list(each.classes)] = probabilities
+            tried[each.name].append(under[under[each.column].isin(each.classes)])
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in tried.items()}
+
+
+def _by_corpus(clips: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    # The WAV shards of a locale lie in a folder of their own beside its arrays.
+    placed = clips.assign(locale=clips["locale"] + "/wav")
+    return [(str(corpus), some) for corpus, some in placed.groupby("corpus")]
+
+
+def _under(condition: str, arrays: list[np.ndarray]) -> np.ndarray:
+    """Log-mel of one clip under a condition, from those under each of CONDITIONS."""
+    if condition not in SHORT:
+        return arrays[list(CONDITIONS).index(condition)]
+    mel = arrays[0][:, : round(SHORT[condition] / HOP)]
+    # As a recording that is as short would have it.
+    return mel - mel.mean(axis=1, keepdims=True)
