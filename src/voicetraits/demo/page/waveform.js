@@ -44,10 +44,14 @@ export function draw(canvas, { waveform, speech, seconds }) {
   pen.fillStyle = colour("--ink");
   pen.font = "12px system-ui, sans-serif";
   const all = marks(seconds, width);
+  let free = 0; // where the text before ends
   for (const second of all) {
     const text = markText(second, all);
-    const left = Math.min(at(second), width - pen.measureText(text).width);
+    const wide = pen.measureText(text).width;
+    const left = Math.min(at(second), width - wide);
     pen.fillRect(Math.min(at(second), width - 1), room, 1, 5);
+    if (left < free) continue;
     pen.fillText(text, left, room + 18);
+    free = left + wide + 4;
   }
 }
