@@ -16,7 +16,8 @@ endif
 BASE ?= HEAD
 
 .PHONY: .venv/ready repro released plots experiment demo help test test-fast lint check-lock \
-    metrics-diff bench bench-leakage bench-stages bench-scaling requirements requirements-bench clean
+    metrics-diff bench bench-leakage bench-stages bench-scaling requirements requirements-bench \
+    requirements-pico clean
 
 repro: .venv/ready ## set up the environment and run the whole pipeline
 	@python -m stages._repro
@@ -28,9 +29,11 @@ repro: .venv/ready ## set up the environment and run the whole pipeline
 	    '                  (plots/explore/ shows clips: not for a public repository if they are real)' \
 	    '  make experiment NAME=shorter SET=train.epochs=3  change a parameter and compare'
 
-# Needs the folders of real clips that released.yaml names, and an hour. Two steps at a time.
-released: .venv/ready ## train the released model from real clips, and write its file and card
+# Needs the folders of real clips that released.yaml names, a C compiler, and an hour. Two steps at a
+# time.
+released: .venv/ready data/released/ttspico/ready ## train the released model from real clips, and write its file and card
 	dvc repro sample
+	PYTHONPATH=data/released/ttspico python -m stages.released speak
 	python -m stages.released gather
 	python -m stages.released steps | xargs -P 2 -L 1 python -m stages.released
 	python -m stages.released card
@@ -71,7 +74,8 @@ check-lock: .venv/ready ## see whether dvc.lock fits the code and the parameters
 	    echo "error: dvc.lock does not fit; run make repro and commit dvc.lock" >&2; exit 1; }
 
 metrics-diff: .venv/ready ## compare the metrics with those of BASE (the last commit), as Markdown
-	@dvc metrics diff --md $(BASE)
+	@set -o pipefail; dvc metrics diff --md $(BASE) \
+	    | awk '{ print } END { if (NR < 4) print "No metric differs from those of $(BASE)." }'
 
 # A quarter of an hour. Each benchmark replaces its figures in benchmarks/results/, after printing
 # them beside the new. TensorFlow, which training is held against, has an environment of its own.
@@ -92,19 +96,28 @@ bench-leakage: .venv/ready ## measure what the original protocol's leakage is wo
 bench-scaling: .venv/ready ## measure time and memory as the corpus grows
 	python -m benchmarks.scaling
 
-# Writes requirements-bench.txt anew from the extra `bench` alone, without what the pipeline needs.
-requirements-bench: .venv/ready ## pin the environment of `make bench` anew
+# An extra alone, without what the pipeline needs.
+define pin
 	python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	    print(*project["optional-dependencies"]["bench"], sep="\n")' \
+	    print(*project["optional-dependencies"]["$1"], sep="\n")' \
 	    | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate \
-	    --custom-compile-command "make requirements-bench" --output-file requirements-bench.txt
+	    --custom-compile-command "make requirements-$1" --output-file requirements-$1.txt
+endef
+
+# Writes requirements-bench.txt anew from the extra `bench` alone.
+requirements-bench: .venv/ready ## pin the environment of `make bench` anew
+	$(call pin,bench)
 
 # Writes requirements.txt anew from pyproject.toml; needs `uv` on the path.
 requirements: ## pin the environment anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra speech --universal --python-version 3.11.4 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	    --output-file requirements.txt
+
+# Writes requirements-pico.txt anew from the extra `pico` alone.
+requirements-pico: .venv/ready ## pin the synthesiser of `make released` anew
+	$(call pin,pico)
 
 clean: ## remove the environments and what the pipeline makes; downloads stay
 	rm -rf .venv .venv-bench models .cache report.html $(addprefix data/, params-are-valid sample clips wav \
@@ -114,6 +127,11 @@ clean: ## remove the environments and what the pipeline makes; downloads stay
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --require-hashes -r requirements-bench.txt
 	touch .venv-bench/ready
+
+# In a folder beside the environment, which has no need of it.
+data/released/ttspico/ready: requirements-pico.txt
+	pip install --quiet --upgrade --no-deps --require-hashes --target $(@D) -r requirements-pico.txt
+	touch $@
 
 # Phony, because more than dates tells whether the environment is whole, and that of this folder.
 .venv/ready:

@@ -11,7 +11,7 @@ import json
 import platform
 import resource
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def _cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def alternate(sides: dict[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
+def alternate(sides: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
     """Measure every side once a round.
 
     Args:
