@@ -1,10 +1,11 @@
 """Make the released model from real clips: `make released`.
 
-    python -m stages.released gather     convert the clips that released.yaml names
-    python -m stages.released steps      print the steps that come next, in any order
-    python -m stages.released round 1    train without the first left-out sources, predict them
-    python -m stages.released final 0    train the network that is released
-    python -m stages.released card       calibrate it, write its file and its card
+    python -m stages.released speak              synthesise the speech of Pico
+    python -m stages.released gather             convert the clips that released.yaml names
+    python -m stages.released steps              print the steps that come next, in any order
+    python -m stages.released final language     train the network of a task that is released
+    python -m stages.released tested language    the same without some sources, and try it on them
+    python -m stages.released card               calibrate them, write their file and its card
 
 What the steps leave is in data/released/.
 """
@@ -14,36 +15,45 @@ from pathlib import Path
 import pandas as pd
 
 from stages._run import run
-from voicetraits.dataset.parts import TEST
 from voicetraits.networks.model_folder import LIVE, WEIGHTS
 from voicetraits.params import load_params
-from voicetraits.release.build import assign, tasks, train
+from voicetraits.release.build import assign, predict, train
+from voicetraits.release.calibrate import FINAL, ROWS, TESTED, WORSE
 from voicetraits.release.clips import FOREIGN, gather
 from voicetraits.release.recipe import Recipe, read_recipe
 from voicetraits.release.worse import predict_worse
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import write_table
+from voicetraits.tasks import Task
 
 WORK = Path("data/released")
 CLIPS = WORK / "clips.parquet"
+STEPS = (FINAL, TESTED)  # of each task
 
 
-def main(step: str, number: str = "0") -> None:
+def main(step: str, task: str = "") -> None:
     """Do one step."""
     recipe = read_recipe(Path("released.yaml"))
-    if step == "gather":
+    if step == "speak":
+        from voicetraits.sample.pico import write_pico
+
+        for locale in recipe.languages:
+            count = write_pico(locale, WORK / "pico" / locale, **recipe.pico.model_dump())
+            print(f"pico {locale}: {count:,} clips")
+    elif step == "gather":
         clips, folders = gather(recipe, WORK / "corpora", analysis=load_params().extract)
         write_table(CLIPS, clips)
         write_table(WORK / "folders.parquet", pd.Series(folders).astype(str).reset_index())
         print(clips.groupby(["corpus", "language"]).size().to_string())
     elif step == "steps":
-        print("final 0", *(f"round {n + 1}" for n in range(len(recipe.left_out))), sep="\n")
-    elif step in ("round", "final"):
-        _train(recipe, int(number))
+        print(*(f"{name} {each.name}" for each in recipe.tasks for name in STEPS), sep="\n")
     elif step == "card":
-        from voicetraits.release.write import write_release
+        from voicetraits.release.write import write_release  # loads Keras
 
         write_release(recipe, WORK)
+    else:
+        (wanted,) = (each for each in recipe.tasks if each.name == task)
+        _train(recipe, wanted, step)
 
 
 def read_folders() -> dict[str, Path]:
@@ -52,30 +62,28 @@ def read_folders() -> dict[str, Path]:
     return {home: Path(path) for home, path in table.itertuples(index=False)}
 
 
-def _train(recipe: Recipe, number: int) -> None:
-    """Train without the left-out sources of a round, or, with 0, with all."""
-    left_out = recipe.left_out[number - 1] if number else []
-    name = f"round-{number}" if number else "final"
-    clips = assign(pd.read_parquet(CLIPS), recipe, left_out=left_out)
-    with fresh_folder(WORK / name) as folder:
-        network, tested = train(
+def _train(recipe: Recipe, task: Task, name: str) -> None:
+    """Train the network of a task, and predict what was left out."""
+    clips = assign(pd.read_parquet(CLIPS), recipe, task, leave_out=name == TESTED)
+    with fresh_folder(WORK / name / task.name) as folder:
+        network = train(
             clips,
             read_folders(),
-            recipe.of_one_network() if number else recipe,
+            recipe,
+            task,
             live_folder=folder / LIVE,
-            label=name,
+            label=f"{name} {task.name}",
         )
         network.save_weights(folder / WEIGHTS)
-        for task, rows in tested.items():
-            write_table(folder / f"{task}.parquet", rows)
-        if number:
-            own = clips[clips["part"].eq(TEST) & clips["language"].ne(FOREIGN)]
-            shared = {"seed": recipe.seed, "clip": recipe.clip, "frames": recipe.frames}
+        if name == TESTED:
+            tested = predict(network, clips, read_folders(), recipe, task)
+            write_table(folder / ROWS, tested)
+            own = tested[tested["language"].ne(FOREIGN) & tested[task.column].isin(task.classes)]
+            shared = {"seed": recipe.seed, "clip": recipe.clip, "frames": recipe.hearing(task)}
             params = load_params().model_copy(update=shared)
-            worse = predict_worse(network, own, tasks(recipe), params, corpora=WORK / "corpora")
-            for task, rows in worse.items():
-                write_table(folder / f"{task}-worse.parquet", rows)
-    print(f"{name}: trained")
+            worse = predict_worse(network, own, task, params, corpora=WORK / "corpora")
+            write_table(folder / WORSE, worse)
+    print(f"{name} {task.name}: trained")
 
 
 if __name__ == "__main__":

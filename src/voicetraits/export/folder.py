@@ -27,7 +27,6 @@ def export_folder(
     trained_on: str,
     thresholds: Mapping[str, float] = _NONE,
     temperatures: Mapping[str, float] = _NONE,
-    float16: bool = False,
 ) -> None:
     """Write the network of a model folder as one ONNX file.
 
@@ -38,7 +37,6 @@ def export_folder(
         trained_on: The same for people, as one sentence.
         thresholds: Of tasks by name, where it is not 0.5.
         temperatures: Of tasks by name, where it is not 1.
-        float16: Store the weights in half the bytes.
 
     Raises:
         InputError: If the folder holds no trained network, or one that cannot be exported, or a
@@ -65,7 +63,6 @@ def export_folder(
         extract=Extract(**sidecar["extract"]),
         crops=_crops(folder, sidecar),
         description=Description(folder.name, heads, synthetic, trained_on),
-        float16=float16,
     )
     with whole_file(out) as partial:
         partial.write_bytes(model.SerializeToString())

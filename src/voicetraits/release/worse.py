@@ -22,7 +22,7 @@ TRIED = (*CONDITIONS, *SHORT)
 
 def predict_worse(
     network: Any, clips: pd.DataFrame, task: Task, params: Params, *, corpora: Path
-) -> dict[str, pd.DataFrame]:
+) -> pd.DataFrame:
     """Predict clips under every condition of TRIED.
 
     Args:
@@ -33,8 +33,8 @@ def predict_worse(
         corpora: Folder that `gather` filled.
 
     Returns:
-        By task, the rows of clips that have a label of it, once for each condition, which is in
-        column `condition`, with the probabilities of the classes.
+        The clips once for each condition, which is in column `condition`, with the probabilities of
+        the classes.
     """
     sounds = [
         (some["clip"].iloc[sound.place], some.index[sound.place], sound)
@@ -43,15 +43,14 @@ def predict_worse(
     ]
     arrays = worse_arrays([(name, sound) for name, _, sound in sounds], [REPRESENTATION], params)
     rows = clips.loc[[place for _, place, _ in sounds]].reset_index(drop=True)
-    tried: dict[str, list[pd.DataFrame]] = {each.name: [] for each in task.tasks}
+    tried = []
     for condition in TRIED:
         mels = [_under(condition, each[REPRESENTATION]) for each in arrays]
-        found = predict_frames(network, mels, params.frames)
-        for each, probabilities in zip(task.tasks, found, strict=True):
-            under = rows.assign(condition=condition)
-            under[list(each.classes)] = probabilities
-            tried[each.name].append(under[under[each.column].isin(each.classes)])
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in tried.items()}
+        (found,) = predict_frames(network, mels, params.frames)
+        tried.append(
+            rows.assign(condition=condition, **dict(zip(task.classes, found.T, strict=True)))
+        )
+    return pd.concat(tried, ignore_index=True)
 
 
 def _by_corpus(clips: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

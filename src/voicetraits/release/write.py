@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+
+from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 
 from voicetraits.export.crops import Crops
 from voicetraits.export.description import Answer, Description
@@ -13,12 +17,12 @@ from voicetraits.features.mel import BANDS
 from voicetraits.networks import build
 from voicetraits.networks.model_folder import WEIGHTS
 from voicetraits.params import load_params
-from voicetraits.release.build import tasks
-from voicetraits.release.calibrate import calibrated
+from voicetraits.release.calibrate import FINAL, calibrated
 from voicetraits.release.card import card
 from voicetraits.release.clips import FOREIGN, REPRESENTATION
 from voicetraits.release.recipe import Recipe
 from voicetraits.storage.files import whole_file
+from voicetraits.tasks import Task
 
 MODEL = Path("src/voicetraits/released/voice.onnx")
 CARD = Path("docs/model_card.md")
@@ -37,8 +41,7 @@ def write_release(recipe: Recipe, work: Path) -> None:
         work: Where the steps before have left networks and predictions.
     """
     clips = pd.read_parquet(work / "clips.parquet")
-    task = tasks(recipe)
-    found = [calibrated(each, recipe, work) for each in task.tasks]
+    found = [calibrated(task, recipe, work) for task in recipe.tasks]
     real = clips[~clips["synthetic"] & clips["language"].ne(FOREIGN)]
     trained_on = _TRAINED_ON.format(
         clips=len(real),
@@ -46,16 +49,12 @@ def write_release(recipe: Recipe, work: Path) -> None:
         languages=", ".join(recipe.languages),
         synthetic=int(clips["synthetic"].sum()),
     )
-    frames = recipe.frames
-    shape = (BANDS, None)
-    network = build(frames.networks[0], shape, task.heads, seed=0, members=frames.members)
-    network.load_weights(work / "final" / WEIGHTS)
     model = export(
-        network,
+        _side_by_side([_final(task, recipe, work) for task in recipe.tasks]),
         representation=REPRESENTATION,
         clip=recipe.clip,
         extract=load_params().extract,
-        crops=Crops(frames.crop, frames.crops),
+        crops=Crops(recipe.heard.crop, recipe.heard.crops),
         description=Description(
             NAME,
             tuple(
@@ -71,7 +70,7 @@ def write_release(recipe: Recipe, work: Path) -> None:
             synthetic=False,
             trained_on=trained_on,
         ),
-        float16=True,
+        small=True,
     )
     MODEL.parent.mkdir(exist_ok=True)
     with whole_file(MODEL) as partial:
@@ -79,3 +78,17 @@ def write_release(recipe: Recipe, work: Path) -> None:
     with whole_file(CARD) as partial:
         partial.write_text(card(recipe, clips, found, trained_on), encoding="utf-8")
     print(f"{MODEL}: {MODEL.stat().st_size:,} bytes; {CARD}")
+
+
+def _final(task: Task, recipe: Recipe, work: Path) -> Any:
+    frames = recipe.network(task).frames
+    name, members = frames.networks[0], frames.members
+    network = build(name, (BANDS, None), task.heads, seed=0, members=members)
+    network.load_weights(work / FINAL / task.name / WEIGHTS)
+    return network
+
+
+def _side_by_side(networks: Sequence[Any]) -> Any:
+    """One keras.Model with the outputs of several."""
+    inputs = keras.Input((BANDS, None))
+    return keras.Model(inputs, [network(inputs) for network in networks])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,12 @@ def fit_frames(
     # Layers are numbered through a process, and the numbers go into the weights file.
     keras.utils.clear_session()
 
+    fit = partial(_fit_one, network, task, stored, labels, places, groups, frames)
+    several = frames.ensemble > 1
+
     def fit_one(number: int, teacher: Teacher | None = None) -> Any:
         """The network of a number, and its curves beside those of the others."""
-        several = frames.ensemble > 1
-        return _fit_one(
-            network,
-            task,
-            stored,
-            labels,
-            places,
-            groups,
-            frames,
+        return fit(
             teacher=teacher,
             seed=seed + _BETWEEN_SEEDS * (number - 1),
             label=f"{label}, network {number}" if several else label,
