@@ -96,7 +96,7 @@ def test_a_model_without_records_is_named_with_the_remedy():
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (None, "no results to read"),
+        (None, "no results here"),
         ("{", "no results to read"),
         ('[{"balanced_accuracy": 0.9}]', "results of an earlier version"),
         ('{"gender": 1}', "results of an earlier version"),
