@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages._run import run
+from voicetraits.errors import InputError
 from voicetraits.networks.model_folder import LIVE, WEIGHTS
 from voicetraits.params import load_params
 from voicetraits.release.build import assign, predict, train
@@ -51,9 +52,12 @@ def main(step: str, task: str = "") -> None:
         from voicetraits.release.write import write_release  # loads Keras
 
         write_release(recipe, WORK)
+    elif step in STEPS and task in (known := {each.name: each for each in recipe.tasks}):
+        _train(recipe, known[task], step)
     else:
-        (wanted,) = (each for each in recipe.tasks if each.name == task)
-        _train(recipe, wanted, step)
+        raise InputError(
+            f"{step} {task}: no such step; `python -m stages.released steps` lists all"
+        )
 
 
 def read_folders() -> dict[str, Path]:
