@@ -45,7 +45,7 @@ SECONDS = 5
 ROUNDS = 9
 REPEATS = 10  # answers in a round, for a time the clock can resolve
 STARTS = 5
-# By name: container, codec, and the target: how many times less than Keras.
+# By name: container and codec.
 FORMATS = {"WAV": ("wav", "pcm_s16le"), "m4a": ("ipod", "aac"), "webm": ("webm", "libopus")}
 _COMMAND = "from voicetraits.cli import main; main()"
 _LIBRARY = "import os; os.environ['KERAS_BACKEND'] = 'jax'; import keras"

@@ -77,14 +77,12 @@ def write_pico(locale: str, folder: Path, *, speakers: int, clips: int, seed: in
 def _speaker(number: int, *, locale: str, clips: int, seed: int) -> list[tuple[str, bytes]]:
     """Text and MP3 of all clips of one speaker."""
     try:
-        from ttspico import TtsEngine
+        import ttspico
     except ImportError as error:
         raise InputError(f"Pico is not there ({error}); run `make released`") from error
-    import ttspico
-
     rng = random_numbers(seed, locale, number)
     voices = Path(ttspico.__file__).parent / "languages"
-    engine = TtsEngine(VOICES[locale][number % len(VOICES[locale])], lang_dir=str(voices))
+    engine = ttspico.TtsEngine(VOICES[locale][number % len(VOICES[locale])], lang_dir=str(voices))
     engine.pitch, engine.rate = _near(_PITCH, rng), _near(_RATE, rng)
     frequencies = float(np.exp(rng.uniform(*np.log(_FREQUENCIES))))
     channel = draw_channel(rng)
