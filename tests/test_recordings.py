@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -58,7 +59,10 @@ PHONES = (
 )
 STEREO = [(*phone, channels) for phone in PHONES for channels in (1, 2)]
 # The formats in which a telephone call is kept have one channel.
-ALL = [*STEREO, ("3gp", "libopencore_amrnb", 8000, 1), ("amr", "libopencore_amrnb", 8000, 1)]
+AMR = "libopencore_amrnb"
+ALL = [*STEREO, ("3gp", AMR, 8000, 1), ("amr", AMR, 8000, 1)]
+# From 19 on, PyAV decodes AMR and does not encode it: these are what `recording` made with 18.
+CHIRPS = Path(__file__).parent / "chirps"
 # Samples by which the sound is late in formats that do not say what the encoder has put before it,
 # and early where FFmpeg's decoder leaves out its first frame.
 DELAYS = {
@@ -97,6 +101,10 @@ def heard(data: bytes, **options: float) -> Sound:
 
 
 def made(format: str, codec: str, rate: int, channels: int, **options: object) -> bytes:
+    if codec == AMR:
+        return (
+            CHIRPS / f"{'in_parts' if options.get('options') else 'whole'}.{format}"
+        ).read_bytes()
     signal = np.tile(chirp(rate)[:, None], (1, channels))
     return recording(signal, rate, format, codec, **options)
 
@@ -236,7 +244,7 @@ def test_a_recording_cut_short_gives_its_start_or_a_reason(format, codec, rate, 
 
 @pytest.mark.parametrize("format", ["adts", "webm", "matroska", "amr", "3gp"])
 def test_the_part_that_is_there_of_a_recording_cut_short_is_read(format):
-    codec = {"webm": "libopus", "adts": "aac", "matroska": "aac"}.get(format, "libopencore_amrnb")
+    codec = {"webm": "libopus", "adts": "aac", "matroska": "aac"}.get(format, AMR)
     rate = 8000 if "amr" in codec else 48000
     # As telephones and browsers write them: with a table before each part, and not at the end.
     options = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}

@@ -168,12 +168,19 @@ class FfmpegFile:
         self.close()
 
 
+def _of_titles(version: str) -> dict[str, Any]:
+    """What PyAV has to be told lest a title that is not UTF-8 costs the sound.
+
+    From 19 on, which is for Python 3.12 and later, it needs and knows no such argument.
+    """
+    return {"metadata_errors": "ignore"} if int(version.partition(".")[0]) < 19 else {}
+
+
 def _opened(data: bytes) -> InputContainer:
     import av  # here, as most files need only libsndfile
 
     try:
-        # Tags are not always the UTF-8 that they should be.
-        return av.open(io.BytesIO(data), "r", options=_OPTIONS, metadata_errors="ignore")
+        return av.open(io.BytesIO(data), "r", options=_OPTIONS, **_of_titles(av.__version__))
     except av.FFmpegError as error:
         _raise_if_of_memory(error)
         raise FfmpegError from error
