@@ -5,8 +5,9 @@
     python -m benchmarks.recipe gender     likewise, beside the other
 
 A network is trained without the sources that released.yaml leaves out and tested on them, with
-three seeds. All have about as many steps. All but those with a corpus in their name have heard the
-real clips alone: so the parts of the recipe are judged, not what synthetic speech makes up for.
+three seeds. All have about as many steps, but for those of learning phones before. All but those
+with "and" in their name have heard the real clips alone: so the parts of the recipe are judged, not
+what synthetic speech makes up for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pandas as pd
 
 from stages.released import CLIPS, read_folders
 from voicetraits.dataset.parts import TRAINING
-from voicetraits.release.build import assign, predict, train
+from voicetraits.release.build import assign, assign_spoken, predict, train
 from voicetraits.release.calibrate import scored
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, read_recipe
@@ -30,16 +31,18 @@ from voicetraits.workers.environment import pin_environment
 
 SEEDS = (1, 2, 3)
 STEPS = 1100
-# What a variant changes in `frames`, and the corpora that it trains on.
+# What a variant changes in `frames`, the corpora that it trains on, and whether it learns phones.
 VARIANTS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "and the sample": {"corpora": ["real", "sample"]},
     "and Pico's voices": {"corpora": ["real", "pico"]},
     "and both": {"corpora": ["real", "sample", "pico"]},
+    "and both, and phones before": {"corpora": ["real", "sample", "pico"], "phones": True},
     "without any augmentation": {
-        **{"noise": 0, "low_pass": 0, "high_pass": 0, "contrast": 0},
+        **{"room": 0, "noise": 0, "low_pass": 0, "high_pass": 0, "contrast": 0},
         **{"time_masks": 0, "frequency_masks": 0, "mixup": 0},
     },
+    "without rooms": {"room": 0},
     "without noise": {"noise": 0},
     "without filters": {"low_pass": 0, "high_pass": 0},
     "without contrast": {"contrast": 0},
@@ -61,7 +64,7 @@ def main(name: str) -> None:
     known = {(row["variant"], row["seed"]) for row in done}
     for variant in VARIANTS:
         for seed in SEEDS:
-            # Pico's voices have no gender.
+            # Pico's voices have no gender; nor is there any need of phones to tell it.
             if (variant, seed) in known or (name == "gender" and "pico" in corpora(variant)):
                 continue
             value = measure(recipe, task, variant, seed)
@@ -80,13 +83,16 @@ def corpora(variant: str) -> list[str]:
 def measure(recipe: Recipe, task: Task, variant: str, seed: int) -> float:
     """Balanced accuracy of one network on what was left out."""
     names = corpora(variant)
-    changes = {key: value for key, value in VARIANTS[variant].items() if key != "corpora"}
-    changes |= {"ensemble": 1, "distil": 0}
+    changes = {"ensemble": 1, "distil": 0, **VARIANTS[variant]}
+    changes.pop("corpora", None)
     declared = recipe.network(task)
+    phones = declared.phones if changes.pop("phones", False) else None
     frames = declared.frames.model_copy(update=changes)
-    network = declared.model_copy(update={"corpora": names, "frames": frames})
+    network = declared.model_copy(update={"corpora": names, "phones": phones, "frames": frames})
     recipe = recipe.model_copy(update={"seed": seed, task.name: network})
-    clips = assign(pd.read_parquet(CLIPS), recipe, task, leave_out=True)
+    table = pd.read_parquet(CLIPS)
+    clips = assign(table, recipe, task, leave_out=True)
+    spoken = assign_spoken(table, recipe, task, leave_out=True) if phones else None
     in_a_pass = (clips["part"] == TRAINING).sum() // frames.batch_size
     passes = round(STEPS / max(in_a_pass, frames.steps))
     frames = frames.model_copy(update={"passes": passes})
@@ -100,6 +106,7 @@ def measure(recipe: Recipe, task: Task, variant: str, seed: int) -> float:
             task,
             live_folder=Path(folder),
             label=f"{variant}, {task.name}, seed {seed}",
+            spoken=spoken,
         )
     tested = predict(trained, clips, read_folders(), recipe, task)
     return scored(tested[tested["language"] != FOREIGN], task).value

@@ -18,11 +18,12 @@ from stages._run import run
 from voicetraits.errors import InputError
 from voicetraits.networks.model_folder import LIVE, WEIGHTS
 from voicetraits.params import load_params
-from voicetraits.release.build import assign, predict, train
+from voicetraits.release.build import assign, assign_spoken, predict, train
 from voicetraits.release.calibrate import FINAL, ROWS, TESTED, WORSE
 from voicetraits.release.clips import FOREIGN, gather
 from voicetraits.release.recipe import Recipe, read_recipe
 from voicetraits.release.worse import predict_worse
+from voicetraits.sample.phones import phone_numbers
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import write_table
 from voicetraits.tasks import Task
@@ -43,7 +44,7 @@ def main(step: str, task: str = "") -> None:
             print(f"pico {locale}: {count:,} clips")
     elif step == "gather":
         clips, folders = gather(recipe, WORK / "corpora", analysis=load_params().extract)
-        write_table(CLIPS, clips)
+        write_table(CLIPS, _with_phones(clips, recipe))
         write_table(WORK / "folders.parquet", pd.Series(folders).astype(str).reset_index())
         print(clips.groupby(["corpus", "language"]).size().to_string())
     elif step == "steps":
@@ -60,6 +61,14 @@ def main(step: str, task: str = "") -> None:
         )
 
 
+def _with_phones(clips: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """Clips with the phones of their sentence, where a network learns these."""
+    of = {name for each in recipe.tasks for name in recipe.learned_phones(each)}
+    useful = clips["sentence"].where(clips["corpus"].isin(of), "")
+    phones = phone_numbers(clips.assign(sentence=useful))
+    return clips.assign(phones=pd.Series(phones, index=clips.index)).drop(columns="sentence")
+
+
 def read_folders() -> dict[str, Path]:
     """Folder of array shards by its `home`, as the first step left them."""
     table = pd.read_parquet(WORK / "folders.parquet")
@@ -68,7 +77,10 @@ def read_folders() -> dict[str, Path]:
 
 def _train(recipe: Recipe, task: Task, name: str) -> None:
     """Train the network of a task, and predict what was left out."""
-    clips = assign(pd.read_parquet(CLIPS), recipe, task, leave_out=name == TESTED)
+    table, leave_out = pd.read_parquet(CLIPS), name == TESTED
+    clips = assign(table, recipe, task, leave_out=leave_out)
+    phones = recipe.network(task).phones
+    spoken = assign_spoken(table, recipe, task, leave_out=leave_out) if phones else None
     with fresh_folder(WORK / name / task.name) as folder:
         network = train(
             clips,
@@ -77,6 +89,7 @@ def _train(recipe: Recipe, task: Task, name: str) -> None:
             task,
             live_folder=folder / LIVE,
             label=f"{name} {task.name}",
+            spoken=spoken,
         )
         network.save_weights(folder / WEIGHTS)
         if name == TESTED:

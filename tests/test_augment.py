@@ -11,6 +11,7 @@ from voicetraits.networks.backend import keras
 pytestmark = pytest.mark.slow
 
 ALL = {
+    "room": 0.3,
     "noise": 0.5,
     "low_pass": 0.4,
     "high_pass": 0.2,
@@ -53,11 +54,25 @@ def test_the_seed_decides_and_every_step_draws_anew(clips):
     assert np.any(first != augmented(clips, seed=2, **ALL), axis=(1, 2)).mean() > 0.9
 
 
-@pytest.mark.parametrize("part", ["noise", "low_pass", "high_pass", "contrast"])
+@pytest.mark.parametrize("part", ["room", "noise", "low_pass", "high_pass", "contrast"])
 def test_a_part_changes_the_share_of_clips_that_its_number_says(clips, part):
     found = augmented(clips, **{part: 0.4})
     assert 0.3 < np.any(np.abs(found - clips) > 1e-3, axis=(1, 2)).mean() < 0.5
     assert np.all(np.any(augmented(clips, **{part: 1}) != clips, axis=(1, 2)))
+
+
+def test_a_room_fills_what_comes_after_a_sound_and_keeps_the_mean_of_a_band():
+    click = np.full((CLIPS, BANDS, FRAMES), -6, np.float32)
+    click[..., 10] = 6
+    found = augmented(click, room=1)
+    np.testing.assert_allclose(found.mean(axis=2), click.mean(axis=2), atol=1e-3)
+    over = found - found[..., :1]  # what the frame before the click holds
+    np.testing.assert_allclose(over[..., 1:10], 0, atol=1.75)  # its own quiet echo, level e^1.5
+    dying = np.diff(over[..., 11:], axis=2)
+    assert np.all((dying < 0) | (over[..., 12:] < 3))
+    # In a dry room within few frames, in another not before the end.
+    heard = (over[:, 0, 10:] > 3).sum(axis=1)
+    assert heard.min() < 15 and heard.max() > 30
 
 
 def test_noise_fills_the_quiet_cells_and_keeps_the_mean_of_a_band(clips):

@@ -14,7 +14,7 @@ from voicetraits.audio.wav import segment_of, wav_bytes
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION
 from voicetraits.errors import InputError
 from voicetraits.recognizer.model import RELEASED, ExportedModel
-from voicetraits.release.build import assign
+from voicetraits.release.build import assign, assign_spoken, shares
 from voicetraits.release.calibrate import ROWS, TESTED, WORSE, answers, calibrated
 from voicetraits.release.card import card
 from voicetraits.release.clips import FOREIGN
@@ -47,7 +47,8 @@ def clips(recipe: Recipe) -> pd.DataFrame:
                     ]
     columns = ["clip", "locale", "corpus", "source", "speaker", "gender", "language"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(synthetic=table["corpus"] == "sample")
+    phones = [[1, 2] if name.endswith("_0.mp3") else [] for name in table["clip"]]
+    return table.assign(synthetic=table["corpus"] == "sample", phones=phones)
 
 
 def test_no_source_of_another_licence_is_used(recipe):
@@ -71,6 +72,31 @@ def test_what_is_left_out_is_tested_on_and_no_speaker_of_it_is_trained_on(recipe
     # Of foreign languages nothing is learned but the gender, and that by what is released alone.
     hears_foreign = name == "gender" and not leave_out
     assert set(heard["language"]) == {*recipe.languages, *([FOREIGN] if hears_foreign else [])}
+
+
+@pytest.mark.parametrize("leave_out", [False, True])
+def test_no_phone_is_learned_of_what_is_left_out(recipe, leave_out):
+    language, gender = recipe.tasks
+    table = clips(recipe)
+    tested = assign(table, recipe, language, leave_out=leave_out).query("part == @TEST")
+    spoken = assign_spoken(table, recipe, language, leave_out=leave_out)
+    assert set(spoken["part"]) == {TRAINING, VALIDATION}
+    assert spoken["phones"].map(len).min() > 0
+    assert set(spoken["corpus"]) == set(recipe.language.phones.corpora)
+    assert not set(spoken["speaker"]) & set(tested["speaker"])
+    assert bool(set(spoken["source"]) & set(recipe.language.left_out)) != leave_out
+    with pytest.raises(ValueError, match="no phones"):
+        assign_spoken(table, recipe, gender, leave_out=leave_out)
+
+
+def test_people_have_their_share_of_the_draws(recipe):
+    table = clips(recipe)
+    found = shares(table, people=0.3)
+    assert np.isclose(found[~table["synthetic"]].sum(), 0.3)
+    assert np.isclose(found.sum(), 1)
+    by_source = pd.Series(found).groupby([table["synthetic"], table["source"]]).sum()
+    assert by_source[False].min() > 0
+    assert np.isclose(shares(table[table["synthetic"]], people=0.3).sum(), 1)
 
 
 def predicted(recipe: Recipe, folder: Path) -> None:
@@ -119,6 +145,11 @@ def test_the_card_names_sources_licences_and_what_was_left_out(recipe, tmp_path)
     for condition in TRIED:
         assert f"| {condition} |" in text
     assert "EU AI Act" in text
+    read = table[table["corpus"].isin(recipe.language.phones.corpora) & table["phones"].map(bool)]
+    people, synthetic = (~read["synthetic"]).sum(), read["synthetic"].sum()
+    assert people and synthetic
+    said = f"{people} clips of people and {synthetic} of synthetic voices"
+    assert said in " ".join(text.split())
     # No speaker, and no clip.
     assert not any(name in text for name in (*table["speaker"], *table["clip"]))
 

@@ -11,6 +11,7 @@ import yaml
 from conftest import COMMITTED, ROOT
 
 from stages.released import main
+from voicetraits.dataset.parts import TRAINING, VALIDATION
 from voicetraits.errors import InputError
 from voicetraits.networks import build
 from voicetraits.recognizer.model import ExportedModel
@@ -20,6 +21,7 @@ from voicetraits.release.worse import TRIED
 from voicetraits.release.write import CARD, MODEL
 from voicetraits.sample.archive import write_sample
 
+KNOWN = "weights that know phones"
 FIRST_HALF, SECOND_HALF = list("01234567"), list("89abcdef")  # of what a client_id begins with
 
 
@@ -33,6 +35,7 @@ def small_recipe() -> dict:
     small = {"languages": ["de", "en"], "corpora": [real, foreign]}
     for task, names in {"language": ["real"], "gender": ["real", "foreign"]}.items():
         small[task] = recipe[task] | {"corpora": names, "left_out": FIRST_HALF}
+    small["language"]["phones"] = recipe["language"]["phones"] | {"corpora": ["real"]}
     return recipe | small
 
 
@@ -47,12 +50,21 @@ def made(tmp_path_factory):
         update={"speakers": {"de": 10, "en": 10, "es": 4}, "clips_min": 1, "clips_max": 1}
     ).model_copy(update={"female": 0.5, "unlabelled": 0.0})
 
-    def untrained(network, task, *_, **__):
-        return build(network, (64, None), task.heads, seed=0)
+    def untrained(network, task, _stored, _labels, _places, _groups, frames, *, begin, **_):
+        assert (begin == [KNOWN]) == (task.name == "language")
+        return build(network, (64, None), task.heads, seed=0, members=frames.members)
+
+    def unread(_network, task, stored, spoken, places, weights, *_, **__):
+        assert task.name == "language"
+        assert len(stored) == len(spoken) and all(map(len, spoken))
+        assert len(weights) == len(places[TRAINING]) > len(places[VALIDATION]) > 0
+        return [KNOWN]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOICETRAITS_WORKERS", "1")
         patch.setattr("voicetraits.training.fit_frames.fit_frames", untrained)
+        patch.setattr("voicetraits.training.phones.fit_phones", unread)
+        patch.setattr("voicetraits.sample.phones._SELDOM", 2)
         patch.chdir(place)
         for locale in sample.speakers:
             write_sample(sample, locale, place / "corpora" / f"{locale}.tar.gz")

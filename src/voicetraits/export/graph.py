@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,26 @@ from onnx import helper, numpy_helper
 # ReduceMax, ReduceMean and their like take axes as an input from 18 on; every onnxruntime that the
 # project allows knows both numbers.
 _OPSET, _IR = 18, 9
-# Weights from which their bytes count. The first convolutions, which would cost the most digits,
-# have fewer.
+# Weights from which their bytes count. The first convolution of the original network, which would
+# cost the most digits, has fewer.
 _LARGE = 8_000
+# Bits of a small weight, and what is added to it so that none is negative. Four lie in three bytes.
+_BITS, _MIDDLE = 6, 32
+_TOGETHER, _BYTES = 4, 3
 
 
 class Graph:
     """Nodes and constants, to which functions add what they compute.
 
     Args:
-        small: Store large matrices of weights as int8 and a scale for each output, a quarter of the
-            bytes. They are read as float32.
+        small: Store large matrices of weights in 6 bits each and a scale for each output, less than
+            a fifth of the bytes. They are read as float32.
     """
 
     def __init__(self, *, small: bool = False) -> None:
         self._small = small
+        self._packed: list[np.ndarray] = []
+        self._numbers = itertools.count()
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._names: dict[tuple[Any, ...], str] = {}
@@ -42,7 +48,7 @@ class Graph:
             The name of the output.
         """
         given = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        name = f"{operator}_{len(self._nodes)}"
+        name = f"{operator}_{next(self._numbers)}"
         # The first output alone: of TopK and Unique, the others are of no use here.
         outputs = [name, f"{name}_places"] if operator == "TopK" else [name]
         self._nodes.append(helper.make_node(operator, given, outputs, **attributes))
@@ -67,9 +73,20 @@ class Graph:
         if not self._small or values.size < _LARGE:
             return self.constant(values.astype(np.float32))
         inputs = tuple(axis for axis in range(values.ndim) if axis != outputs % values.ndim)
-        scale = np.maximum(np.abs(values).max(axis=inputs, keepdims=True), 1e-30) / 127
-        rounded = self.constant(np.round(values / scale).astype(np.int8))
-        return self.add("Mul", self.cast(rounded, np.float32), scale.astype(np.float32))
+        largest = np.maximum(np.abs(values).max(axis=inputs, keepdims=True), 1e-30)
+        scale = largest / (_MIDDLE - 1)
+        part = f"part_{len(self._packed)}"
+        self._packed.append(np.round(values / scale).astype(np.int32).ravel())
+        whole = self.add("Reshape", part, np.array(values.shape))
+        return self.add("Mul", whole, scale.astype(np.float32))
+
+    def mostly_zero(self, values: np.ndarray) -> str:
+        """Add a matrix of which few numbers are others than 0, of type float32."""
+        places = np.flatnonzero(values)
+        flat = self.add("ConstantOfShape", np.array([values.size]))
+        others = values.ravel()[places].astype(np.float32)
+        filled = self.add("ScatterElements", flat, places.astype(np.int32), others)
+        return self.add("Reshape", filled, np.array(values.shape))
 
     def cast(self, name: str | np.ndarray, dtype: Any) -> str:
         """Add a conversion to another type."""
@@ -95,9 +112,10 @@ class Graph:
             outputs: Output to its length.
             metadata: What the file says of itself.
         """
+        nodes = [*self._unpack(), *self._nodes]
         samples = helper.make_tensor_value_info("samples", onnx.TensorProto.FLOAT, ["n"])
         graph = helper.make_graph(
-            self._nodes,
+            nodes,
             "voicetraits",
             [samples],
             [
@@ -115,3 +133,28 @@ class Graph:
         helper.set_model_props(model, metadata)
         onnx.checker.check_model(model, full_check=True)
         return model
+
+    def _unpack(self) -> list[onnx.NodeProto]:
+        """Nodes that give every part of what is packed its name.
+
+        onnxruntime runs them once, when it loads the file, unless it is told not to optimise.
+        """
+        if not self._packed:
+            return []
+        last = len(self._nodes)
+        together = np.array([1 << 8 * place for place in range(_BYTES)], np.int32)
+        apart = np.array([1 << _BITS * place for place in range(_TOGETHER)], np.int32)
+        values = np.concatenate(self._packed) + _MIDDLE
+        values = np.pad(values, (0, -len(values) % _TOGETHER)).reshape(-1, _TOGETHER)
+        packed = (values @ apart)[:, None] // together % 256
+        four = self.add("MatMul", self.cast(packed.astype(np.uint8), np.int32), together[:, None])
+        each = self.add("Mod", self.add("Div", four, apart), np.int32(1 << _BITS))
+        number = self.cast(self.add("Sub", each, np.int32(_MIDDLE)), np.float32)
+        flat = self.add("Reshape", number, np.array([-1]))
+        sizes = [part.size for part in self._packed]
+        used = self.add("Slice", flat, np.array([0]), np.array([sum(sizes)]))
+        parts = [f"part_{number}" for number in range(len(sizes))]
+        split = helper.make_node("Split", [used, self.constant(np.array(sizes))], parts)
+        unpacking = [*self._nodes[last:], split]
+        del self._nodes[last:]
+        return unpacking

@@ -1,4 +1,4 @@
-"""Random changes to log-mel inside the compiled training step: noise, filters, contrast, masks."""
+"""Random changes to log-mel inside the compiled training step: rooms, noise, filters, masks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from typing import Any
 
 from voicetraits.networks.backend import keras
 
+# Rooms: the time until the echo has fallen by 60 dB, in frames of 10 ms, and the level of all of
+# the echo beside the direct sound, in nats.
+_REVERBERATION_TIMES = (15.0, 80.0)
+_ECHO_LEVELS = (-2.5, 1.5)
+_NATS_OF_60_DB = 13.8
+_NONE = 1e-9  # keeps the logarithm of the first frame's echo finite
 # Noise: its level under the mean of a band, its rise or fall from the lowest band to the highest,
 # and the deviation of its cells, as a band of a few bins has it. All in nats.
 _NOISE_LEVELS = (-5.0, 0.0)
@@ -34,6 +40,7 @@ class Augmentation(keras.layers.Layer):
 
     Args:
         seed: Of all draws.
+        room: Chance of a clip to sound in a room, with an echo that dies away.
         noise: Chance of a clip to get noise, white or coloured.
         low_pass: Chance to lose the upper bands.
         high_pass: Chance to lose the lowest bands.
@@ -46,6 +53,7 @@ class Augmentation(keras.layers.Layer):
         self,
         *,
         seed: int,
+        room: float = 0,
         noise: float = 0,
         low_pass: float = 0,
         high_pass: float = 0,
@@ -54,7 +62,8 @@ class Augmentation(keras.layers.Layer):
         frequency_masks: int = 0,
     ) -> None:
         super().__init__()
-        self.noise, self.low_pass, self.high_pass = noise, low_pass, high_pass
+        self.room, self.noise = room, noise
+        self.low_pass, self.high_pass = low_pass, high_pass
         self.contrast = contrast
         self.time_masks, self.frequency_masks = time_masks, frequency_masks
         self.seeds = keras.random.SeedGenerator(seed)
@@ -66,6 +75,8 @@ class Augmentation(keras.layers.Layer):
         x = inputs
         if self.contrast:
             x = x * self._chosen(self.contrast, x, self._draw(x, *_CONTRASTS), 1.0)
+        if self.room:
+            x = keras.ops.where(self._happens(self.room, x), self._in_a_room(x), x)
         if self.noise:
             x = keras.ops.where(self._happens(self.noise, x), self._noisy(x), x)
         if self.low_pass:
@@ -89,8 +100,23 @@ class Augmentation(keras.layers.Layer):
         level = self._draw(x, *_NOISE_LEVELS)
         slope = self._draw(x, *_NOISE_SLOPES) * (_bands(x) - 0.5)
         cells = keras.random.normal(x.shape, stddev=_NOISE_DEVIATION, seed=self.seeds)
-        found = keras.ops.logaddexp(x, level + slope + cells)
-        return found + keras.ops.mean(x - found, axis=2, keepdims=True)
+        return _recentred(keras.ops.logaddexp(x, level + slope + cells), x)
+
+    def _in_a_room(self, x: Any) -> Any:
+        """Every clip in a room of its own: what a frame holds fades in those after it.
+
+        Power adds up, as if the phases were random (Lebart, Boucher and Denbigh, Acta Acustica
+        2001, model the late echo so). A band's mean is a factor, which changes nothing.
+        """
+        kept = keras.ops.exp(-_NATS_OF_60_DB / self._draw(x, *_REVERBERATION_TIMES))
+        level = keras.ops.exp(self._draw(x, *_ECHO_LEVELS))
+        # The frame before, and what is kept of the echo that it had itself: no matrix product,
+        # whose bits would depend on the processor.
+        before = keras.ops.pad(keras.ops.exp(x[:, :, :-1]), ((0, 0), (0, 0), (1, 0)))
+        steps = (keras.ops.broadcast_to(kept, x.shape), before)
+        _, echo = keras.ops.associative_scan(_one_after_the_other, steps, axis=2)
+        echo = keras.ops.log(level * (1 - kept) * echo + _NONE)
+        return _recentred(keras.ops.logaddexp(x, echo), x)
 
     def _span(self, x: Any, places: Any, widest: float) -> Any:
         """Whether places in (0, 1) lie in a span that is drawn for each clip."""
@@ -108,6 +134,17 @@ class Augmentation(keras.layers.Layer):
     def _draw(self, x: Any, low: float, high: float) -> Any:
         """A number in [low, high) for every clip, shape (clips, 1, 1)."""
         return keras.random.uniform((x.shape[0], 1, 1), low, high, seed=self.seeds)
+
+
+def _one_after_the_other(first: tuple[Any, Any], second: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Two steps of y -> kept y + added as one."""
+    (kept, added), (kept_next, added_next) = first, second
+    return kept * kept_next, kept_next * added + added_next
+
+
+def _recentred(found: Any, x: Any) -> Any:
+    """What was found, with the mean of each band of x."""
+    return found + keras.ops.mean(x - found, axis=2, keepdims=True)
 
 
 def _bands(x: Any) -> Any:

@@ -21,6 +21,7 @@ POOLED = 256  # channels whose statistics are taken
 ATTENTION = 128
 DENSE = 64  # before an output
 DROPOUT_OF_STATISTICS, DROPOUT_OF_DENSE = 0.3, 0.2
+FRAMES = "frames"  # the last layer that looks at frames one by one
 
 
 def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
@@ -48,12 +49,17 @@ def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) 
     for dilation in DILATIONS:
         y = _convolution(x, kernels, 3, dilation_rate=dilation)
         x = keras.layers.Add()([x, SqueezeExcitation(SQUEEZED, kernels=kernels)(y)])
-    x = SteadyDense(POOLED, activation="relu", kernel_initializer=kernels)(x)
+    x = SteadyDense(POOLED, activation="relu", kernel_initializer=kernels, name=FRAMES)(x)
     x = AttentiveStatistics(ATTENTION, kernels=kernels)(x)
     x = _normalisation()(x)
     x = keras.layers.Dropout(DROPOUT_OF_STATISTICS, seed=next(seeds))(x)
     outputs = [_head(x, head, kernels, seeds) for head in heads]
     return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0])
+
+
+def frames_of(network: Any) -> Any:
+    """The layers of a network of this kind up to FRAMES, as a keras.Model that shares them."""
+    return keras.Model(network.inputs, network.get_layer(FRAMES).output)
 
 
 def _convolution(x: Any, kernels: GlorotUniform, taps: int, **options: int) -> Any:

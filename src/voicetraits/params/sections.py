@@ -144,6 +144,7 @@ class Frames(Section):
     weight_decay: Annotated[Number, Field(ge=0, le=1)]
     smoothing: Annotated[Number, Field(ge=0, lt=1)]
     mixup: Annotated[Number, Field(ge=0)]
+    room: Annotated[Number, Field(ge=0, le=1)]
     noise: Annotated[Number, Field(ge=0, le=1)]
     low_pass: Annotated[Number, Field(ge=0, le=1)]
     high_pass: Annotated[Number, Field(ge=0, le=1)]

@@ -11,8 +11,10 @@ import pandas as pd
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, class_numbers
 from voicetraits.release.clips import FOREIGN
-from voicetraits.release.recipe import Recipe
+from voicetraits.release.recipe import Recipe, ReleasedNetwork
 from voicetraits.tasks import Task
+from voicetraits.training.crops import predict_clips
+from voicetraits.training.sampling import groups_of, weights_of
 
 # Of the speakers, who are watched while a network trains; they decide nothing.
 _WATCHED = 0.04
@@ -29,18 +31,51 @@ def assign(clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool) 
         task: Whose labels clips must have; the language may also be a foreign one.
         leave_out: Leave out the recipe's sources and all foreign languages, or nothing.
     """
-    foreign = clips["language"].eq(FOREIGN)
-    test = leave_out & (clips["source"].isin(recipe.network(task).left_out) | foreign)
+    network = recipe.network(task)
+    test = _left_out(clips, network, leave_out=leave_out)
     labelled = clips[task.column].isin(task.classes)
     apart = clips["speaker"].isin(clips.loc[test, "speaker"])
-    learned = clips["corpus"].isin(recipe.network(task).corpora) & labelled & ~apart
-    rng = np.random.default_rng(recipe.seed)
-    speakers = np.sort(clips.loc[learned & ~clips["synthetic"], "speaker"].unique())
-    watched = rng.permutation(speakers)[: max(1, round(_WATCHED * len(speakers)))]
-    part = np.where(clips["speaker"].isin(watched), VALIDATION, TRAINING)
-    assigned = clips.assign(part=np.where(test, TEST, part))
+    learned = clips["corpus"].isin(network.corpora) & labelled & ~apart
+    assigned = clips.assign(part=np.where(test, TEST, _part(clips, learned, seed=recipe.seed)))
     told = labelled | clips[task.column].eq(FOREIGN)
     return assigned[learned | (test & told)].reset_index(drop=True)
+
+
+def assign_spoken(
+    clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool
+) -> pd.DataFrame:
+    """Clips whose phones the network of a task learns before, with their part.
+
+    Args:
+        clips: From `gather`, with `phones`; see `sample.phones`.
+        recipe: For the corpora and the seed.
+        task: Whose network learns `phones`.
+        leave_out: As for `assign`; none of what is left out there is in this table, nor are its
+            speakers.
+    """
+    network = recipe.network(task)
+    if network.phones is None:
+        raise ValueError(f"{task.name}: no phones in the recipe")
+    test = _left_out(clips, network, leave_out=leave_out)
+    apart = clips["speaker"].isin(clips.loc[test, "speaker"])
+    learned = (
+        clips["corpus"].isin(network.phones.corpora) & clips["phones"].str.len().gt(0) & ~apart
+    )
+    assigned = clips.assign(part=_part(clips, learned, seed=recipe.seed))
+    return assigned[learned].reset_index(drop=True)
+
+
+def _left_out(clips: pd.DataFrame, network: ReleasedNetwork, *, leave_out: bool) -> pd.Series:
+    named = clips["source"].isin(network.left_out)
+    return (named | clips["language"].eq(FOREIGN)) & leave_out
+
+
+def _part(clips: pd.DataFrame, learned: pd.Series, *, seed: int) -> np.ndarray:
+    """The part of what is learned: few people are watched meanwhile."""
+    rng = np.random.default_rng(seed)
+    speakers = np.sort(clips.loc[learned & ~clips["synthetic"], "speaker"].unique())
+    watched = rng.permutation(speakers)[: max(1, round(_WATCHED * len(speakers)))]
+    return np.where(clips["speaker"].isin(watched), VALIDATION, TRAINING)
 
 
 def train(
@@ -51,6 +86,7 @@ def train(
     *,
     live_folder: Path,
     label: str,
+    spoken: pd.DataFrame | None = None,
 ) -> Any:
     """Train the network of a task, a keras.Model, on the training part.
 
@@ -61,25 +97,77 @@ def train(
         task: Which.
         live_folder: dvclive's folder.
         label: What is trained, for the progress line.
+        spoken: From `assign_spoken`, if the network learns phones before.
     """
     from voicetraits.training.fit_frames import fit_frames
 
+    begin = None
+    if spoken is not None:
+        begin = _knowing_phones(
+            spoken, folders, recipe, task, live_folder=live_folder / "phones", label=label
+        )
     frames = recipe.network(task).frames
     stored = StoredFrames(clips, folders, budget_gb=4)
     places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
-    groups = clips[["corpus", "source", "locale", "gender"]].itertuples(index=False, name=None)
     return fit_frames(
         frames.networks[0],
         task,
         stored,
         [class_numbers(clips, task)],
         places,
-        list(groups),
+        groups_of(clips),
         frames,
         seed=recipe.seed,
         label=label,
         live_folder=live_folder,
+        begin=begin,
     )
+
+
+def _knowing_phones(
+    clips: pd.DataFrame,
+    folders: dict[str, Path],
+    recipe: Recipe,
+    task: Task,
+    *,
+    live_folder: Path,
+    label: str,
+) -> list[np.ndarray]:
+    """Weights of layers that know phones."""
+    from voicetraits.training.phones import fit_phones
+
+    network = recipe.network(task)
+    if network.phones is None:
+        raise ValueError(f"{task.name}: no phones in the recipe")
+    places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
+    return fit_phones(
+        network.frames.networks[0],
+        task,
+        StoredFrames(clips, folders, budget_gb=4),
+        list(clips["phones"]),
+        places,
+        shares(clips.iloc[places[TRAINING]], people=network.phones.people),
+        network.frames,
+        steps=network.phones.steps,
+        seed=recipe.seed,
+        label=f"{label}, phones",
+        live_folder=live_folder,
+    )
+
+
+def shares(clips: pd.DataFrame, *, people: float) -> np.ndarray:
+    """How often clips are drawn, in all 1: seldom groups beyond their share, and people as said.
+
+    Args:
+        clips: With corpus, source, locale and synthetic.
+        people: Share of those that are not synthetic; where all are of one kind, it has all.
+    """
+    groups = clips[["corpus", "source", "locale"]].itertuples(index=False, name=None)
+    weights = weights_of(list(groups))
+    synthetic = clips["synthetic"].to_numpy(bool)
+    for some, share in ((~synthetic, people), (synthetic, 1 - people)):
+        weights[some] *= share / max(weights[some].sum(), 1e-9)
+    return weights / weights.sum()
 
 
 def predict(
@@ -94,12 +182,7 @@ def predict(
         recipe: What the network hears of a clip.
         task: Its task.
     """
-    from voicetraits.training.crops import SpreadCrops
-    from voicetraits.training.fit import predict_heads
-
-    heard = recipe.hearing(task)
     tested = clips[clips["part"] == TEST].reset_index(drop=True)
     stored = StoredFrames(tested, folders, budget_gb=4)
-    crops = SpreadCrops(stored, np.arange(len(tested)), frames=heard.crop, crops=heard.crops)
-    (found,) = predict_heads(network, crops, batch_size=heard.batch_size)
-    return tested.assign(**dict(zip(task.classes, crops.mean_by_clip(found).T, strict=True)))
+    (found,) = predict_clips(network, stored, np.arange(len(tested)), recipe.hearing(task))
+    return tested.assign(**dict(zip(task.classes, found.T, strict=True)))

@@ -73,9 +73,19 @@ def _sources(recipe: Recipe, clips: pd.DataFrame) -> str:
     lines += [
         "",
         f"Foreign languages: {len(foreign):,} clips (CC0) of {tested}, "
-        f"{foreign['speaker'].nunique():,} speakers. The language network never heard them; the "
+        f"{foreign['speaker'].nunique():,} speakers. The language networks never heard them; the "
         f"gender network has learned those with a label ({labelled:,}).",
     ]
+    if recipe.language.phones:
+        read = clips[clips["corpus"].isin(recipe.language.phones.corpora)]
+        known = read.loc[read["phones"].str.len() > 0, "synthetic"]
+        lines += [
+            "",
+            "Before the languages, the language networks learned to write down the phones of clips "
+            "whose sentence is known, as espeak-ng reads it: of "
+            f"{(~known).sum():,} clips of people and {known.sum():,} of synthetic voices, as far "
+            "as these have at most 8 s of speech.",
+        ]
     return "\n".join(lines)
 
 
@@ -172,8 +182,8 @@ repository. It was trained on {trained_on}.
 It holds weights only: no clip, and no speaker id."""
 
 _PROTOCOL = """\
-Measured on sources that two other networks of the same recipe were trained without, speakers
-included. They have not heard the foreign languages either; the released networks have heard all of
+Measured on sources that other networks of the same recipe were trained without, speakers included.
+They have not heard the foreign languages either; the released networks have heard all of
 the above. Intervals by bootstrap over speakers.
 
 """
@@ -187,8 +197,8 @@ network hears them.
 _REST = """\
 - Less than 0.3 s of speech, noise, music without voice, tones: `unknown` for both, by a
   [voice activity detector](predict.md), before the network is asked.
-- Other languages: `unknown` for about half of the clips, as the table says; the others get one of
-  the four. Where other languages are likely, ask for more with `--language-threshold`.
+- Other languages: `unknown` for more clips than not, as the table says; the others get one of the
+  four. Where other languages are likely, ask for more with `--language-threshold`.
 
 ## Intended use
 

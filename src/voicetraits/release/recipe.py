@@ -61,6 +61,20 @@ class Heard(Section):
     crops: Count
 
 
+class Phones(Section):
+    """What the layers for frames of a network learn first; see `training.phones`.
+
+    Attributes:
+        corpora: Names of those whose sentences they learn.
+        steps: How long.
+        people: Share of the draws that clips of people have.
+    """
+
+    corpora: list[Name]
+    steps: Count
+    people: Share
+
+
 class ReleasedNetwork(Section):
     """How the network of one task is trained.
 
@@ -68,11 +82,13 @@ class ReleasedNetwork(Section):
         corpora: Names of those it learns from.
         left_out: Sources that another network of the same recipe is trained without: what is
             reported is measured on them, and on all clips of foreign languages.
+        phones: What it learns before, if anything.
         frames: How.
     """
 
     corpora: list[Name]
     left_out: list[str]
+    phones: Phones | None = None
     frames: Frames
 
 
@@ -109,6 +125,11 @@ class Recipe(Section):
     def network(self, task: Task) -> ReleasedNetwork:
         """How the network of a task is trained."""
         return {"language": self.language, "gender": self.gender}[task.name]
+
+    def learned_phones(self, task: Task) -> list[str]:
+        """Names of the corpora whose phones the network of a task learns."""
+        phones = self.network(task).phones
+        return phones.corpora if phones else []
 
     def hearing(self, task: Task) -> Frames:
         """The same parameters with the crops that the finished network hears."""

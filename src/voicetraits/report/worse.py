@@ -16,6 +16,7 @@ from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.models import Model
 from voicetraits.params import JOINED, Clip, Extract, Frames, Params
 from voicetraits.storage.shards import read_wavs, shard_name
+from voicetraits.training.crops import predict_clips
 from voicetraits.workers.pool import map_in_pool, workers_for
 
 # Starting a worker takes as long as so many clips.
@@ -144,10 +145,4 @@ def predict_frames(
         arrays: Log-mel of every clip, shape (bands, frames) each.
         frames: Which crops, and how many a batch has.
     """
-    from voicetraits.training.crops import SpreadCrops
-    from voicetraits.training.fit import predict_heads
-
-    places = np.arange(len(arrays))
-    crops = SpreadCrops(_Held(arrays), places, frames=frames.crop, crops=frames.crops)
-    found = predict_heads(network, crops, batch_size=frames.batch_size)
-    return [crops.mean_by_clip(of_head) for of_head in found]
+    return predict_clips(network, _Held(arrays), np.arange(len(arrays)), frames)

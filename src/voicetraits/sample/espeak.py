@@ -1,4 +1,4 @@
-"""Speech from text: espeak-ng as a library, without any system package.
+"""Speech and phones from text: espeak-ng as a library, without any system package.
 
 `espeakng-loader` ships the library and its data; thirty lines of ctypes are all that it takes.
 Reference: espeak-ng's `speak_lib.h` and `docs/voices.md`.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import espeakng_loader
@@ -22,6 +24,10 @@ SAMPLE_RATE = 22050  # Hz, of every voice of espeak-ng
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback before Synth returns
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report errors, do not end the process
 _UTF8 = 1  # espeakCHARS_UTF8
+_BETWEEN = "_"
+_IPA = ord(_BETWEEN) << 8 | 2  # phonemes_mode: IPA, with this character between phones
+_OTHER_LANGUAGE = re.compile(r"\([a-z-]+\)")  # (en) before a word that it reads as English
+_NO_PHONE = re.compile("[ˈˌːˑ.‿͡ʲ-]")  # stress, length, ties and softness
 _LONGEST_PATH = 159  # bytes; espeak-ng copies the path of its data into a buffer of 160
 
 _COMMON_FILES = ("phondata", "phonindex", "phontab", "intonations")
@@ -73,6 +79,36 @@ def prepare_data(folder: Path, *, language: str, variants: Mapping[str, str]) ->
         (own / name).write_text(text, encoding="utf-8")
 
 
+def phones(texts: Sequence[str], *, voice: str, data: Path) -> list[list[str]]:
+    """What speakers of a language say where they read texts aloud, as espeak-ng has it.
+
+    Args:
+        texts: Of the voice's language.
+        voice: Name of a voice.
+        data: Folder that `prepare_data` filled.
+
+    Returns:
+        The phones of each text in IPA, without stress, length and pauses.
+
+    Raises:
+        EspeakError: If espeak-ng does not start, or does not know the voice.
+    """
+    with _speaking(voice, data) as library:
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        return [_phones_of(library, text) for text in texts]
+
+
+def _phones_of(library: ctypes.CDLL, text: str) -> list[str]:
+    # Each call moves the pointer on by a clause; it is null behind the last.
+    rest = ctypes.c_char_p(text.encode())
+    clauses = []
+    while rest:
+        clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA) or b"")
+    written = _OTHER_LANGUAGE.sub(_BETWEEN, b" ".join(clauses).decode())
+    found = (_NO_PHONE.sub("", each) for each in re.split(rf"[{_BETWEEN}\s]+", written))
+    return [each for each in found if each]
+
+
 def synthesise(text: str, *, voice: str, data: Path) -> np.ndarray:
     """Speak one text.
 
@@ -99,6 +135,18 @@ def synthesise(text: str, *, voice: str, data: Path) -> np.ndarray:
             chunks.append(ctypes.string_at(samples, 2 * count))
         return 0
 
+    with _speaking(voice, data) as library:
+        # Breath draws from a generator that starting espeak-ng has seeded with the time.
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+        library.espeak_SetSynthCallback(collect)
+        encoded = text.encode() + b"\0"
+        library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None)
+    return np.frombuffer(b"".join(chunks), dtype=np.int16)
+
+
+@contextmanager
+def _speaking(voice: str, data: Path) -> Iterator[ctypes.CDLL]:
+    """The library, loaded afresh and started with a voice."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     try:
         rate = library.espeak_Initialize(_SYNCHRONOUS, 0, bytes(data), _DONT_EXIT)
@@ -107,13 +155,8 @@ def synthesise(text: str, *, voice: str, data: Path) -> np.ndarray:
         try:
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise EspeakError(f"espeak-ng has no voice {voice!r}")
-            # Breath draws from a generator that starting espeak-ng has seeded with the time.
-            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
-            library.espeak_SetSynthCallback(collect)
-            encoded = text.encode() + b"\0"
-            library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None)
+            yield library
         finally:
             library.espeak_Terminate()
     finally:
         _ctypes.dlclose(library._handle)
-    return np.frombuffer(b"".join(chunks), dtype=np.int16)

@@ -96,6 +96,27 @@ def read_durations(file: IO[bytes], *, clips: Collection[str], source: str) -> d
     return durations
 
 
+def read_sentences(file: IO[bytes], *, source: str) -> dict[str, str]:
+    """Read the sentences of validated.tsv, or of a table like it.
+
+    Args:
+        file: The table's bytes.
+        source: What to call the file in an error.
+
+    Returns:
+        What was read aloud by file name; without clips of which that is not known.
+
+    Raises:
+        CorpusError: If the header lacks the column `path`.
+    """
+    file.seek(0)
+    sentences = {}
+    for row in TsvReader(file, required=("path",), source=source):
+        if row is not None and (sentence := _known(row.get("sentence", ""))):
+            sentences[_file_name(_known(row["path"]))] = sentence
+    return sentences
+
+
 def read_names(file: IO[bytes], *, clips: Collection[str], source: str) -> set[str]:
     """Read the file names of train.tsv, dev.tsv or test.tsv.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+
+from voicetraits.params import Frames
 
 
 class Clips(Protocol):
@@ -70,6 +72,27 @@ class SpreadCrops:
         """Mean of the crops' probabilities, shape (crops, classes) -> (places, classes)."""
         firsts = np.cumsum(self._counts) - self._counts
         return np.add.reduceat(probabilities, firsts) / self._counts[:, None]
+
+
+def predict_clips(
+    network: Any, clips: Clips, places: Sequence[int] | np.ndarray, frames: Frames
+) -> list[np.ndarray]:
+    """Probabilities of clips of any length, the mean over their spread crops.
+
+    Args:
+        network: A keras.Model on crops.
+        clips: The clips.
+        places: Which of them, at least one.
+        frames: Which crops, and how many a batch has.
+
+    Returns:
+        Of every head, shape (places, classes), float64.
+    """
+    from voicetraits.training.fit import predict_heads  # loads Keras
+
+    crops = SpreadCrops(clips, places, frames=frames.crop, crops=frames.crops)
+    found = predict_heads(network, crops, batch_size=frames.batch_size)
+    return [crops.mean_by_clip(of_head) for of_head in found]
 
 
 def spread_starts(length: int, *, frames: int, crops: int) -> np.ndarray:

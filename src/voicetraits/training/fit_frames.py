@@ -16,6 +16,7 @@ from voicetraits.dataset.parts import TRAINING, VALIDATION
 from voicetraits.networks import build
 from voicetraits.networks.augment import Augmentation
 from voicetraits.networks.ensemble import mean_of
+from voicetraits.networks.tdnn import frames_of
 from voicetraits.params import Frames
 from voicetraits.tasks import Head, Task
 from voicetraits.training.batches import Batches
@@ -33,7 +34,7 @@ from voicetraits.training.fit import (
 # Far from those of repeats, which are one apart.
 _BETWEEN_SEEDS = 1000
 # What a smaller value of may help where numbers become infinite.
-_RATE = "frames.learning_rate"
+RATE = "frames.learning_rate"
 
 
 def fit_frames(
@@ -48,6 +49,7 @@ def fit_frames(
     seed: int,
     label: str,
     live_folder: Path,
+    begin: list[np.ndarray] | None = None,
 ) -> Any:
     """Train a network on crops, or several from other seeds and take their mean.
 
@@ -63,6 +65,8 @@ def fit_frames(
         seed: Of initial weights, draws and augmentation.
         label: What is trained, for the progress line.
         live_folder: dvclive's folder; every pass's loss and accuracy go there.
+        begin: Weights of the layers up to FRAMES of a `tdnn`, from `fit_phones`, for each network
+            to begin with.
 
     Returns:
         The trained keras.Model, without augmentation.
@@ -80,6 +84,7 @@ def fit_frames(
         """The network of a number, and its curves beside those of the others."""
         return fit(
             teacher=teacher,
+            begin=begin,
             seed=seed + _BETWEEN_SEEDS * (number - 1),
             label=f"{label}, network {number}" if several else label,
             live_folder=live_folder if number == 1 else live_folder / f"network_{number}",
@@ -104,6 +109,7 @@ def _fit_one(
     frames: Frames,
     *,
     teacher: Teacher | None,
+    begin: list[np.ndarray] | None,
     seed: int,
     label: str,
     live_folder: Path,
@@ -113,6 +119,8 @@ def _fit_one(
 
     keras.utils.set_random_seed(seed)
     model = build(network, (stored.bands, None), task.heads, seed=seed)
+    if begin is not None:
+        frames_of(model).set_weights(begin)
     here, watched = places[TRAINING], places[VALIDATION]
     batches = CropBatches(
         stored,
@@ -137,10 +145,10 @@ def _fit_one(
         batch_size=frames.batch_size,
     )
     inputs = keras.Input((stored.bands, frames.crop), frames.batch_size)
-    outputs = model(_augmentation(frames, seed=seed)(inputs))
+    outputs = model(augmentation(frames, seed=seed)(inputs))
     trained = keras.Model(inputs, outputs if isinstance(outputs, list) else [outputs])
     trained.compile(
-        optimizer=_optimizer(frames, steps=frames.passes * len(batches)),
+        optimizer=optimizer(frames, steps=frames.passes * len(batches)),
         # What a teacher says is smooth already.
         loss=[_loss(head, smoothing=0 if teacher else frames.smoothing) for head in task.heads],
         loss_weights=[frames.beside_first if number else 1.0 for number in range(len(task.heads))],
@@ -152,13 +160,13 @@ def _fit_one(
             validation_data=validation,
             epochs=frames.passes,
             callbacks=[
-                StopWhereNotFinite(_RATE),
+                StopWhereNotFinite(RATE),
                 LogEpochs(live, label=label, epochs=frames.passes),
             ],
             verbose=0,
             shuffle=False,
         )
-    require_finite_weights(model, rate=_RATE)
+    require_finite_weights(model, rate=RATE)
     return model
 
 
@@ -180,9 +188,11 @@ def _balanced(labels: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _augmentation(frames: Frames, *, seed: int) -> Augmentation:
+def augmentation(frames: Frames, *, seed: int) -> Augmentation:
+    """The layer that changes clips as the parameters say."""
     return Augmentation(
         seed=seed,
+        room=frames.room,
         noise=frames.noise,
         low_pass=frames.low_pass,
         high_pass=frames.high_pass,
@@ -192,16 +202,16 @@ def _augmentation(frames: Frames, *, seed: int) -> Augmentation:
     )
 
 
-def _optimizer(frames: Frames, *, steps: int) -> Any:
+def optimizer(frames: Frames, *, steps: int) -> Any:
     """AdamW with a rise and a cosine to 0; biases and normalisation do not decay.
 
     Source: Loshchilov and Hutter, ICLR 2019.
     """
     rise = min(frames.warmup, steps // 2)
     rate = rise_and_fall(frames.learning_rate, steps=steps, rise=rise)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=frames.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    adamw = keras.optimizers.AdamW(rate, weight_decay=frames.weight_decay)
+    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return adamw
 
 
 def _loss(head: Head, *, smoothing: float) -> Any:

@@ -25,7 +25,9 @@ from voicetraits.training.baselines import (
     mean_and_deviation_of_frames,
     pitch_baseline,
 )
+from voicetraits.training.crops import predict_clips
 from voicetraits.training.outcome import Outcome, Tested
+from voicetraits.training.sampling import groups_of
 
 
 def train_on_frames(
@@ -44,8 +46,6 @@ def train_on_frames(
     Raises:
         NotFiniteError: If numbers that come out are none.
     """
-    from voicetraits.training.crops import SpreadCrops
-    from voicetraits.training.fit import predict_heads
     from voicetraits.training.fit_frames import fit_frames
 
     task, frames = model.task, params.frames
@@ -60,7 +60,7 @@ def train_on_frames(
         stored,
         labels,
         places,
-        list(clips[["corpus", "source", "locale", "gender"]].itertuples(index=False, name=None)),
+        groups_of(clips),
         frames,
         seed=seed,
         label=model.name,
@@ -68,12 +68,11 @@ def train_on_frames(
     )
     tested = []
     for part in (VALIDATION, TEST):
-        crops = SpreadCrops(stored, places[part], frames=frames.crop, crops=frames.crops)
-        found = predict_heads(network, crops, batch_size=frames.batch_size)
-        for each, numbers, outputs in zip(task.tasks, labels, found, strict=True):
+        found = predict_clips(network, stored, places[part], frames)
+        for each, numbers, probabilities in zip(task.tasks, labels, found, strict=True):
             labelled = numbers[places[part]] != UNLABELLED
             rows = _labelled(clips, places[part][labelled], numbers, each)
-            tested.append(Tested("network", each, rows, crops.mean_by_clip(outputs)[labelled]))
+            tested.append(Tested("network", each, rows, probabilities[labelled]))
     statistics = {
         part: mean_and_deviation_of_frames(stored, places[part]) for part in (TRAINING, TEST)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+import pandas as pd
 
 
 def draw(
@@ -38,6 +39,16 @@ def draw(
         for label, share in zip(classes, shares, strict=True)
     ]
     return rng.permutation(np.concatenate(drawn))
+
+
+def groups_of(clips: pd.DataFrame) -> list[Hashable]:
+    """The group of every clip: where it comes from, its language and its gender.
+
+    Args:
+        clips: With columns corpus, source, locale and gender.
+    """
+    columns = ["corpus", "source", "locale", "gender"]
+    return list(clips[columns].itertuples(index=False, name=None))
 
 
 def weights_of(groups: Sequence[Hashable]) -> np.ndarray:
