@@ -65,6 +65,7 @@ def _bands(
     graph: Graph, wave: str, bands: np.ndarray, *, window: int, hop: int, length: int
 ) -> str:
     """Power in every band, shape (frames, bands)."""
+    bands = bands[:, : np.flatnonzero(bands.any(axis=0))[-1] + 1]  # no bin above the last band
     frames = framed(graph, wave, window=window, hop=hop)
     parts = fourier(graph, frames, weights=np.hanning(window), length=length, bins=bands.shape[1])
     # In float32: half the bytes in the file, for a seventh digit that no clip has.

@@ -53,7 +53,9 @@ def fourier(
     """Real and imaginary part of the Fourier transform of every frame.
 
     The cosines are no constants of the file, where they would outweigh the network. The graph looks
-    them up in one period, which onnxruntime does once, as it loads the file.
+    them up in one period, which onnxruntime does once, as it loads the file. A cosine is the same
+    from both ends, and a sine has the other sign: so samples as far from the end as others are from
+    the beginning are added first, which leaves half of the products.
 
     Args:
         graph: What to add to.
@@ -65,14 +67,24 @@ def fourier(
     Returns:
         Two values of shape (frames, bins), float64; the imaginary part with the other sign.
     """
+    forwards = length // 2 + 1  # samples up to the middle, and it
+    backwards = length - forwards  # those beyond, from the last on; the first is like no other
+    weighted = graph.add("Mul", frames, weights)
+    whole = _padded(graph, weighted, 0, length - len(weights))
+    first = graph.add("Slice", whole, np.array([0]), np.array([forwards]), COLUMNS)
+    ends = np.array([length - 1]), np.array([forwards - 1]), COLUMNS, np.array([-1])
+    last = _padded(graph, graph.add("Slice", whole, *ends), 1, forwards - 1 - backwards)
     turns = 2 * np.pi * np.arange(length) / length
-    places = graph.add("Mul", np.arange(len(weights))[:, None], np.arange(bins))
+    places = graph.add("Mul", np.arange(forwards)[:, None], np.arange(bins))
     places = graph.add("Mod", places, np.int64(length))
-    waves = (graph.add("Gather", one_period(turns), places) for one_period in (np.cos, np.sin))
-    real, imaginary = (
-        graph.add("MatMul", frames, graph.add("Mul", wave, weights[:, None])) for wave in waves
-    )
-    return real, imaginary
+    cosines, sines = (graph.add("Gather", period(turns), places) for period in (np.cos, np.sin))
+    real = graph.add("MatMul", graph.add("Add", first, last), cosines)
+    return real, graph.add("MatMul", graph.add("Sub", first, last), sines)
+
+
+def _padded(graph: Graph, frames: str, before: int, after: int) -> str:
+    """Frames with so many columns of 0 on both sides."""
+    return graph.add("Pad", frames, np.array([0, before, 0, after]))
 
 
 def power(graph: Graph, real: str, imaginary: str) -> str:
