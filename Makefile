@@ -55,8 +55,9 @@ demo: .venv/ready ## MODEL=model.onnx: serve a page that records a voice and sho
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
 
+# A file of tests stays in one process: its tests share what takes long to make.
 test: .venv/ready ## run all tests and print what they cover
-	python -m pytest --cov --cov-report=term:skip-covered
+	python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered
 
 test-fast: .venv/ready ## run the tests that are not slow, in under a minute
 	python -m pytest -m "not slow"
