@@ -211,7 +211,7 @@ def test_small_weights_change_little(representation, name):
     network = random_network(name, representation, (LANGUAGE,), seed=6)
     model = exported(network, representation, (LANGUAGE,), small=True)
     signals = [sound(seconds, seed=number) for number, seconds in enumerate(SECONDS)]
-    assert 1e-6 < max(differences(network, model, representation, signals)) < 2e-2
+    assert 1e-6 < max(differences(network, model, representation, signals)) < 5e-2
 
 
 @pytest.mark.parametrize("head", [GENDER, LANGUAGE])
