@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,6 @@ class Graph:
     def __init__(self, *, small: bool = False) -> None:
         self._small = small
         self._packed: list[np.ndarray] = []
-        self._numbers = itertools.count()
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._names: dict[tuple[Any, ...], str] = {}
@@ -48,7 +46,7 @@ class Graph:
             The name of the output.
         """
         given = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        name = f"{operator}_{next(self._numbers)}"
+        name = f"{operator}_{len(self._nodes)}"
         # The first output alone: of TopK and Unique, the others are of no use here.
         outputs = [name, f"{name}_places"] if operator == "TopK" else [name]
         self._nodes.append(helper.make_node(operator, given, outputs, **attributes))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from voicetraits.audio.convert import convert
 from voicetraits.corpus.layout import VALIDATED
-from voicetraits.corpus.open import open_corpus
+from voicetraits.corpus.open import Corpus, open_corpus
 from voicetraits.features.extract import extract
 from voicetraits.params import Extract
 from voicetraits.release.recipe import Recipe, ReleasedCorpus
@@ -41,9 +41,10 @@ def gather(
     for corpus in recipe.corpora:
         for locale in corpus.locales:
             here = work / corpus.name / locale
-            _prepare(corpus, locale, recipe, here, analysis=analysis)
+            opened = open_corpus(corpus.path, locale)
+            _prepare(opened, corpus, recipe, here, analysis=analysis)
             index = pd.read_parquet(here / "wav" / INDEX)
-            said = index["clip"].map(_sentences(corpus, locale)).fillna("")
+            said = index["clip"].map(_sentences(opened)).fillna("")
             # Of what is cut, the sentence goes on where the clip ends.
             index["sentence"] = said.where(index["duration"] <= recipe.clip.longest, "")
             folders[home(locale, corpus.name)] = here / REPRESENTATION
@@ -56,17 +57,15 @@ def gather(
     return clips.drop_duplicates("checksum", ignore_index=True), folders
 
 
-def _sentences(corpus: ReleasedCorpus, locale: str) -> dict[str, str]:
+def _sentences(opened: Corpus) -> dict[str, str]:
     """What was read aloud, by clip."""
-    opened = open_corpus(corpus.path, locale)
     with opened.tables((VALIDATED,)) as tables:
         return read_sentences(tables[VALIDATED], source=f"{opened.path}: {VALIDATED}")
 
 
 def _prepare(
-    corpus: ReleasedCorpus, locale: str, recipe: Recipe, here: Path, *, analysis: Extract
+    opened: Corpus, corpus: ReleasedCorpus, recipe: Recipe, here: Path, *, analysis: Extract
 ) -> None:
-    opened = open_corpus(corpus.path, locale)
     table = read_clip_table(opened, told_by=corpus.source)
     if corpus.sources:
         other = table["excluded"].eq("") & ~table["source"].isin(list(corpus.sources))
@@ -79,7 +78,7 @@ def _prepare(
         table,
         opened.clips(wanted),
         recipe.clip,
-        locale=locale,
+        locale=opened.locale,
         out=here / "wav",
         unread=opened.unread,
     )

@@ -26,8 +26,8 @@ def phone_numbers(clips: pd.DataFrame) -> list[list[int]]:
     Raises:
         EspeakError: If espeak-ng does not know a language.
     """
-    read = pd.Series(index=clips.index, dtype=object)
-    for locale, rows in clips.groupby("locale"):
+    read = pd.Series([[] for _ in clips.index], index=clips.index)
+    for locale, rows in clips[clips["sentence"] != ""].groupby("locale"):
         with TemporaryDirectory(prefix="vt-") as data:
             espeak.prepare_data(Path(data), language=str(locale), variants={})
             voice = _VOICES.get(str(locale), str(locale))
