@@ -46,6 +46,14 @@ os.environ.pop(SCHEDULER_ADDRESS, None)
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument.
+
+    gzip writes the time into them, and both processes that run the tests must find the same names.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 def language(locales: list[str]) -> Task:
     """The language task over these locales."""
     return declared_task(COMMITTED.model_copy(update={"locales": locales}), "language")
