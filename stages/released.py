@@ -22,7 +22,7 @@ from voicetraits.release.build import assign, assign_spoken, predict, train
 from voicetraits.release.calibrate import FINAL, ROWS, TESTED, WORSE
 from voicetraits.release.clips import FOREIGN, gather
 from voicetraits.release.recipe import Recipe, read_recipe
-from voicetraits.release.worse import predict_worse
+from voicetraits.release.worse import predict_worse, worse_clips
 from voicetraits.sample.phones import phone_numbers
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import write_table
@@ -79,8 +79,7 @@ def _train(recipe: Recipe, task: Task, name: str) -> None:
     """Train the network of a task, and predict what was left out."""
     table, leave_out = pd.read_parquet(CLIPS), name == TESTED
     clips = assign(table, recipe, task, leave_out=leave_out)
-    phones = recipe.network(task).phones
-    spoken = assign_spoken(table, recipe, task, leave_out=leave_out) if phones else None
+    spoken = assign_spoken(table, recipe, task, leave_out=leave_out)
     with fresh_folder(WORK / name / task.name) as folder:
         network = train(
             clips,
@@ -96,10 +95,9 @@ def _train(recipe: Recipe, task: Task, name: str) -> None:
             tested = predict(network, clips, read_folders(), recipe, task)
             write_table(folder / ROWS, tested)
             own = tested[tested["language"].ne(FOREIGN) & tested[task.column].isin(task.classes)]
-            shared = {"seed": recipe.seed, "clip": recipe.clip, "frames": recipe.hearing(task)}
-            params = load_params().model_copy(update=shared)
-            worse = predict_worse(network, own, task, params, corpora=WORK / "corpora")
-            write_table(folder / WORSE, worse)
+            params = load_params().model_copy(update={"seed": recipe.seed, "clip": recipe.clip})
+            worse = worse_clips(own, params, corpora=WORK / "corpora")
+            write_table(folder / WORSE, predict_worse(network, worse, task, recipe.hearing(task)))
     print(f"{name} {task.name}: trained")
 
 

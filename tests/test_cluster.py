@@ -131,6 +131,7 @@ def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypa
             "age": "",
             "accent": "",
             "source": "",
+            "sentence": "",
             "part": "",
             "duration": 0.5,
             "excluded": "",

@@ -63,6 +63,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
             "age": ["teens" if number % 2 else "" for number in range(len(kinds))],
             "accent": "",
             "source": "",
+            "sentence": names,
             "duration": np.nan,
             "part": ["training" if number % 2 else "" for number in range(len(kinds))],
             "excluded": ["over the cap" if kind == "excluded" else "" for kind in kinds],
@@ -77,7 +78,7 @@ def clips_of(kinds: list[str]) -> tuple[pd.DataFrame, list[tuple[str, bytes]]]:
 
 
 COLUMNS = [
-    *("clip", "locale", "speaker", "gender", "age", "accent", "source", "part"),
+    *("clip", "locale", "speaker", "gender", "age", "accent", "source", "sentence", "part"),
     *("duration", "checksum", "note", "shard", "row"),
 ]
 KINDS = ["good", "missing", "excluded", *BROKEN]
@@ -118,6 +119,7 @@ def test_the_index_leads_to_the_right_wav_and_keeps_its_labels(tmp_path):
     assert (rows["gender"] == rows["gender_given"]).all()
     assert (rows["part"] == rows["part_given"]).all()
     assert set(rows["part"]) == {"training", ""}
+    assert (rows["sentence"] == rows["clip"]).all()
     assert rows["duration"].dtype == np.float32
     assert rows["duration"].tolist() == pytest.approx([0.4] * len(rows), abs=0.1)
     assert set(rows["locale"]) == {"es"}
@@ -292,6 +294,14 @@ class TestExample:
     )
     def test_there_may_be_none(self, tmp_path, change):
         assert self.convert(tmp_path, self.files(2), **change) == {}
+
+
+def test_a_clip_that_is_cut_has_no_sentence(tmp_path):
+    table, files = clips_of(["good", "good"])
+    files[1] = ("clip_1.mp3", audio_file(tone(440, 16000), 8000))
+    short = CLIP.model_copy(update={"longest": 1.0})
+    index, _ = convert(table, files, short, locale="es", out=tmp_path / "es", workers=1)
+    assert index["sentence"].tolist() == ["clip_0.mp3", ""]
 
 
 def test_the_stage_converts_only_what_is_selected(tmp_path, monkeypatch, capsys):

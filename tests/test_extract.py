@@ -34,7 +34,9 @@ def wavs(tmp_path_factory):
     files[6:6] = [(f"broken_{number}.wav", b"text") for number in range(3)]
     names = [name for name, _ in files]
     table = pd.DataFrame({"clip": names, "speaker": "s", "gender": "male"})
-    table = table.assign(duration=np.nan, age="", accent="", source="", part="", excluded="")
+    table = table.assign(
+        duration=np.nan, age="", accent="", source="", sentence="", part="", excluded=""
+    )
     out = tmp_path_factory.mktemp("wav") / "es"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 3)
@@ -112,7 +114,17 @@ def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
 
 
 def test_a_locale_without_clips_gives_an_empty_folder(tmp_path):
-    columns = ["clip", "speaker", "gender", "age", "accent", "source", "part", "excluded"]
+    columns = [
+        "clip",
+        "speaker",
+        "gender",
+        "age",
+        "accent",
+        "source",
+        "sentence",
+        "part",
+        "excluded",
+    ]
     table = pd.DataFrame({name: [] for name in columns}, dtype=str).assign(duration=np.nan)
     convert(table, [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
     out = tmp_path / "features"

@@ -27,6 +27,7 @@ def index(corpus: str = "", *, sources: dict[str, int] = SOURCES) -> pd.DataFram
             "speaker": f"{source}{speaker}",
             "gender": "female" if speaker % 3 == 0 else "male",
             "checksum": f"{corpus}{source}_{speaker}_{clip}",
+            "sentence": "",
             "part": "",
             "shard": 0,
             "row": 0,

@@ -13,7 +13,7 @@ import pytest
 from conftest import GENDER, folder_bytes, language, model_of, one_split
 
 from voicetraits.dataset.frames import StoredFrames
-from voicetraits.dataset.parts import TEST
+from voicetraits.dataset.parts import TEST, TRAINING
 from voicetraits.dataset.split import assign_parts
 from voicetraits.networks import build
 from voicetraits.networks.model_folder import PREDICTIONS, SIDECAR, USED, load
@@ -21,6 +21,7 @@ from voicetraits.params import Params
 from voicetraits.storage.shards import FRAMES, shard_name, write_array, write_table
 from voicetraits.training.crops import SpreadCrops
 from voicetraits.training.fit import predict
+from voicetraits.training.on_frames import PHONES
 from voicetraits.training.run import train_model
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,29 @@ def test_all_clips_are_used_and_all_of_the_test_part_is_predicted(trained):
 def test_it_gives_the_same_bytes_again(trained):
     folder, _ = trained
     assert folder_bytes(folder / "one") == folder_bytes(folder / "two")
+
+
+def test_it_begins_with_the_phones_that_clips_have(params, tmp_path, monkeypatch):
+    clips = corpus(tmp_path / "mel" / "es", params)
+    clips[PHONES] = [[1, 2]] * len(clips)
+    asked, begun = [], []
+
+    def fit_phones(network, task, stored, spoken, places, weights, frames, **options):
+        asked.append((network, len(stored), spoken, len(weights) == len(places[TRAINING])))
+        return ["weights"]
+
+    def fit_frames(network, task, stored, *_, begin, **__):
+        begun.append(begin)
+        return build(network, (stored.bands, None), task.heads, seed=0)
+
+    monkeypatch.setattr("voicetraits.training.phones.fit_phones", fit_phones)
+    monkeypatch.setattr("voicetraits.training.fit_frames.fit_frames", fit_frames)
+    model = model_of(GENDER, representation="mel", network="tdnn")
+    folders = {"es": tmp_path / "mel" / "es"}
+    for table in (clips, clips.drop(columns=PHONES)):
+        train_model(model, table, folders, params, out=tmp_path / "model")
+    assert asked == [("tdnn", len(clips), [[1, 2]] * len(clips), True)]
+    assert begun == [["weights"], None]
 
 
 def test_a_loss_that_is_no_number_names_the_rate_of_this_training(params, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +12,17 @@ from conftest import COMMITTED
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 
 from voicetraits.dataset.parts import TRAINING, VALIDATION
+from voicetraits.errors import InputError
 from voicetraits.networks import build
 from voicetraits.networks.tdnn import frames_of
-from voicetraits.sample.espeak import phones, prepare_data
+from voicetraits.sample.espeak import language_of, phones, prepare_data
 from voicetraits.sample.phones import phone_numbers
-from voicetraits.selection.rows import read_sentences
 from voicetraits.tasks import Task
 from voicetraits.training import phones as training
 from voicetraits.training.fit_frames import fit_frames
 from voicetraits.training.phones import PhoneBatches, fit_phones
 
 TASK = Task("language", "language", ("a", "b"), {"a": "a", "b": "b"}, "random", ())
-
-
-def test_sentences_are_read_by_clip_and_those_that_are_not_known_are_left_out():
-    table = 'path\tsentence\na\tGuten Tag.\nb.mp3\t\nc.mp3\tNaN\nd.mp3\t "Oui"\n'
-    found = read_sentences(io.BytesIO(table.encode()), source="validated.tsv")
-    assert found == {"a.mp3": "Guten Tag.", "d.mp3": '"Oui"'}
-    assert read_sentences(io.BytesIO(b"path\na.mp3\n"), source="validated.tsv") == {}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +37,22 @@ def test_sentences_are_read_by_clip_and_those_that_are_not_known_are_left_out():
 def test_phones_have_neither_stress_nor_length(tmp_path, language, text, expected):
     prepare_data(tmp_path, language=language, variants={})
     assert phones([text, text], voice=language, data=tmp_path) == [expected.split()] * 2
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("de", "de"), ("sv-SE", "sv"), ("eu", "eu"), ("kab", ""), ("zh-CN", "")],
+)
+def test_a_locale_is_in_a_language_of_espeak_or_in_none(locale, language):
+    assert language_of(locale) == language
+
+
+def test_clips_in_a_language_that_espeak_does_not_know_have_no_phones(monkeypatch, capsys):
+    monkeypatch.setattr("voicetraits.sample.phones._SELDOM", 1)
+    clips = pd.DataFrame({"sentence": ["azul", "Kaixo", ""], "locale": ["kab", "eu", "kab"]})
+    unknown, known, silent = phone_numbers(clips)
+    assert (unknown, silent) == ([], []) and len(known) > 2
+    assert capsys.readouterr().err.count("espeak-ng does not know kab") == 1
 
 
 def test_seldom_phones_have_no_number_of_their_own(monkeypatch):
@@ -119,8 +127,9 @@ def test_clips_without_room_for_their_phones_are_never_drawn():
     made = batches(spoken, [30, 801, 6, 3])
     for number in range(3):
         assert made[number][1][:, 2:4].tolist() == [[3, 1]] * 4
-    with pytest.raises(ValueError, match="no clip has a sentence"):
-        batches([[1, 1]], [4])
+    assert (made.clips, len(made)) == (1, 3)
+    none = batches([[1, 1]], [4])
+    assert (none.clips, len(none)) == (0, 0)
 
 
 def test_batches_depend_on_the_pass_and_weights_say_what_is_drawn():
@@ -138,6 +147,29 @@ def test_batches_depend_on_the_pass_and_weights_say_what_is_drawn():
     np.testing.assert_array_equal(still[0][1], before)
 
 
+TINY = COMMITTED.frames.model_copy(
+    update={"crop": 24, "batch_size": 8, "passes": 1, "steps": 1, "warmup": 5, "phones": 90}
+)
+
+
+@pytest.mark.parametrize("network", ["tdnn", "other"])
+def test_where_no_phone_can_be_learned_the_key_is_named(tmp_path, monkeypatch, network):
+    spoken: list[list[int]] = [[], []]
+    places = {TRAINING: np.array([0]), VALIDATION: np.array([1])}
+    if network == "other":
+        spoken, layers = (
+            [[1], [1]],
+            keras.Sequential([keras.Input((16, None)), keras.layers.ReLU()]),
+        )
+        monkeypatch.setattr(training, "build", lambda *_, **__: layers)
+    told = {"tdnn": "no clip of the training part", "other": "'other' has no layer 'frames'"}
+    with pytest.raises(InputError, match=rf"frames\.phones.*{told[network]}.*set it to 0"):
+        fit_phones(
+            *(network, TASK, Clips(spoken, [30, 30]), spoken, places, np.ones(1), TINY),
+            **{"seed": 3, "label": "a", "live_folder": tmp_path},
+        )
+
+
 @pytest.mark.slow
 def test_a_network_learns_phones_and_another_begins_with_what_it_knows(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "LENGTHS", np.array([24, 48]))
@@ -145,16 +177,13 @@ def test_a_network_learns_phones_and_another_begins_with_what_it_knows(tmp_path,
     rng = np.random.default_rng(0)
     spoken = [rng.integers(1, 4, rng.integers(3, 8)).tolist() for _ in range(40)]
     clips = Clips(spoken)
+    spoken[36:] = [[], [], [], []]  # so the training part is watched
     places = {TRAINING: np.arange(36), VALIDATION: np.arange(36, 40)}
-    frames = COMMITTED.frames.model_copy(
-        update={"crop": 24, "batch_size": 8, "passes": 1, "steps": 1, "warmup": 5}
-    )
     shared = {"seed": 3, "label": "a"}
     weights = fit_phones(
-        *("tdnn", TASK, clips, spoken, places, np.ones(36), frames),
+        *("tdnn", TASK, clips, spoken, places, np.ones(36), TINY),
         **shared,
-        steps=90,
-        live_folder=tmp_path / "phones",
+        live_folder=tmp_path,
     )
     losses = losses_in(tmp_path / "phones")
     assert len(losses) == 5  # whole passes
@@ -162,7 +191,7 @@ def test_a_network_learns_phones_and_another_begins_with_what_it_knows(tmp_path,
     fresh = frames_of(build("tdnn", (16, None), TASK.heads, seed=3)).get_weights()
     assert any(np.abs(one - other).max() > 0.01 for one, other in zip(weights, fresh, strict=True))
 
-    still = frames.model_copy(update={"learning_rate": 1e-9, "ensemble": 2})
+    still = TINY.model_copy(update={"learning_rate": 1e-9, "ensemble": 2})
     network = fit_frames(
         *("tdnn", TASK, clips, [np.arange(40) % 2], places, [0] * 40, still),
         **shared,

@@ -409,7 +409,14 @@ def write_converted(durations: dict[str, float], *, gender: str = "female") -> N
         {"clip": list(durations), "duration": list(durations.values())}, dtype=object
     )
     table = table.astype({"duration": "float32"}).assign(
-        speaker="5f0c", gender=gender, age="", accent="", source="", part="", excluded=""
+        speaker="5f0c",
+        gender=gender,
+        age="",
+        accent="",
+        source="",
+        sentence="",
+        part="",
+        excluded="",
     )
     write_clips(table[CLIP_COLUMNS.names], "data/clips/es.parquet")
     sounds = {

@@ -28,7 +28,7 @@ FILES = [(name, audio_file(tone(250 + 40 * n, 8000), 8000)) for n, name in enume
 FILES[1] = (NAMES[1], b"no clip")
 TABLE = pd.DataFrame(
     {"clip": NAMES, "speaker": "s", "gender": "male", "age": "", "accent": "", "source": ""}
-).assign(part="", duration=0.5, excluded="")
+).assign(sentence="", part="", duration=0.5, excluded="")
 
 
 @pytest.fixture(autouse=True)

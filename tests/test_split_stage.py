@@ -17,7 +17,7 @@ from voicetraits.storage.shards import INDEX, write_table
 
 COLUMNS = [
     *("clip", "locale", "corpus", "source", "speaker", "gender"),
-    *("shard", "row", "label", "part", "left_out", "repeat"),
+    *("sentence", "shard", "row", "label", "part", "left_out", "repeat"),
 ]
 PARTS = ("training", "validation", "test")
 
@@ -38,7 +38,22 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.D
                 checksum = f"{locale}{name}"
                 row = 2 * number + clip
                 rows.append(
-                    (name, locale, speaker, gender, "", "", "", part, 1.0, checksum, "", 0, row)
+                    (
+                        name,
+                        locale,
+                        speaker,
+                        gender,
+                        "",
+                        "",
+                        "",
+                        name,
+                        part,
+                        1.0,
+                        checksum,
+                        "",
+                        0,
+                        row,
+                    )
                 )
         index = pd.DataFrame(rows, columns=INDEX_COLUMNS)
         write_table(Path("data/wav", locale, INDEX), index)
@@ -67,7 +82,8 @@ def test_both_splits_have_one_form_and_keep_speakers_apart(stage, arguments):
 def test_the_parts_are_those_of_the_index(stage, capsys):
     index = pd.read_parquet(Path("data/wav/es", INDEX))
     table = stage("gender", "es", splits="common_voice")
-    assert table["part"].tolist() == index["part"].tolist()
+    for column in ("part", "sentence"):
+        assert table[column].tolist() == index[column].tolist()
     assert "left out" not in capsys.readouterr().out
 
 

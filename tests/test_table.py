@@ -54,6 +54,16 @@ def unpack(folder: Path, files: dict[str, bytes]) -> None:
 
 
 class TestReadValidated:
+    def test_a_sentence_that_is_not_known_is_blank(self):
+        table = validated(
+            tsv(
+                *(row(f"{n}.mp3", sentence=said) for n, said in enumerate(["Hola.", "", " NaN"])),
+                columns="client_id path sentence",
+            )
+        )
+        assert table["sentence"].tolist() == ["Hola.", "", ""]
+        assert validated(tsv(row(), columns="client_id path"))["sentence"].tolist() == [""]
+
     @pytest.mark.parametrize("columns", HEADERS.values(), ids=HEADERS)
     def test_every_version_is_read_by_header(self, columns):
         values = {"age": "fourties", "gender": "female", "accent": "Rioplatense"}
@@ -67,6 +77,7 @@ class TestReadValidated:
                 "age": "fourties",
                 "accent": "Rioplatense",
                 "source": "",
+                "sentence": "locale",
                 "part": "",
                 "excluded": "",
             }
@@ -218,6 +229,8 @@ class TestReadValidated:
             for line in tsv(*rows, columns=columns).decode().splitlines()
         )
         expected = validated(tsv(*rows, columns=columns))
+        # Inside such a field, a mark is doubled.
+        expected["sentence"] = ['say "hello"', 'no"end']
         pd.testing.assert_frame_equal(validated(quoted.encode()), expected)
 
     def test_empty_fields_that_an_editor_has_trimmed_are_filled_in(self):
@@ -392,6 +405,11 @@ class TestClipFile:
         pd.testing.assert_frame_equal(back, table)
         # Columns alone: metadata would name the version of pandas.
         assert pq.read_schema(tmp_path / "es.parquet").equals(CLIP_COLUMNS, check_metadata=True)
+
+    def test_sentences_of_clips_that_are_not_used_are_left_out(self, tmp_path):
+        table = many({"ann": 2}).assign(sentence=["one", "two"], excluded=["", "over the cap"])
+        write_clips(table, tmp_path / "es.parquet")
+        assert read_clips(tmp_path / "es.parquet")["sentence"].tolist() == ["one", ""]
 
     def test_a_missing_or_foreign_file_names_the_remedy(self, tmp_path):
         path = tmp_path / "es.parquet"

@@ -31,7 +31,7 @@ _SHARDS_PER_WORKER = 2
 _SHARD_BYTES = 2**26
 NOT_IN_CORPUS = "listed in the table, not in the corpus"
 SAME_BYTES = "the same file as another clip of its speaker"
-_OF_THE_TABLE = ("speaker", "gender", "age", "accent", "source", "part")
+_OF_THE_TABLE = ("speaker", "gender", "age", "accent", "source", "sentence", "part")
 INDEX_COLUMNS = [
     *("clip", "locale", *_OF_THE_TABLE),
     *("duration", "checksum", "note", "shard", "row"),
@@ -84,9 +84,10 @@ def convert(
 
     Returns:
         The index of the converted clips (INDEX_COLUMNS; duration of the file in seconds or NaN,
-        checksum of the file, note of Sound) and the table of those excluded (clip, reason). Both
-        are sorted by clip, so that nothing after them depends on the order of the archive. Of
-        several files of one speaker that are the same, the first by name is converted.
+        checksum of the file, note of Sound; no sentence where it was cut) and the table of those
+        excluded (clip, reason). Both are sorted by clip, so that nothing after them depends on the
+        order of the archive. Of several files of one speaker that are the same, the first by name
+        is converted.
     """
     selected = table.loc[table["excluded"] == "", ["clip", *_OF_THE_TABLE]]
     selected = selected.set_index("clip")
@@ -113,6 +114,8 @@ def convert(
         index = index.astype({"clip": str, "duration": "float32", "checksum": str, "note": str})
         index = index.sort_values("clip", ignore_index=True).join(selected, on="clip")
         index.insert(1, "locale", locale)
+        # Of what is cut, the sentence goes on where the clip ends.
+        index["sentence"] = index["sentence"].where(index["duration"] <= clip.longest, "")
         again = index.duplicated(["speaker", "checksum"])
         reasons += [(name, SAME_BYTES) for name in index.loc[again, "clip"]]
         index = index.loc[~again, INDEX_COLUMNS].reset_index(drop=True)

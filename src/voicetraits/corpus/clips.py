@@ -19,6 +19,7 @@ CLIP_COLUMNS = pa.schema(
         ("age", pa.string()),  # as Common Voice spells it, e.g. "twenties", "fourties"; or ""
         ("accent", pa.string()),  # the first that the speaker names; or ""
         ("source", pa.string()),  # where the clip comes from, if the corpus has several; or ""
+        ("sentence", pa.string()),  # what is read aloud in a clip that is used; or ""
         ("duration", pa.float32()),  # seconds, as the tables give it; NaN where unknown
         ("part", pa.string()),  # training, validation or test, of Common Voice's splits; or ""
         ("excluded", pa.string()),  # why the clip is not used; "" for a selected clip
@@ -27,7 +28,11 @@ CLIP_COLUMNS = pa.schema(
 
 
 def write_clips(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a clip table as Parquet: the same table gives the same bytes."""
+    """Write a clip table as Parquet: the same table gives the same bytes.
+
+    The sentences of clips that are not used, most of a large corpus, are left out.
+    """
+    table = table.assign(sentence=table["sentence"].where(table["excluded"] == "", ""))
     arrow = pa.Table.from_pandas(table, schema=CLIP_COLUMNS, preserve_index=False)
     with whole_file(Path(path)) as partial:
         # Without pandas' own metadata, which names its version.

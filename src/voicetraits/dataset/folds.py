@@ -25,7 +25,7 @@ ENOUGH_CLIPS = 20
 # What tells the splits of one table apart.
 FOLD = ["left_out", "repeat"]
 
-_KEPT = ("clip", "locale", "corpus", "source", "speaker", "gender", "shard", "row")
+_KEPT = ("clip", "locale", "corpus", "source", "speaker", "gender", "sentence", "shard", "row")
 
 
 def split_clips(index: pd.DataFrame, task: Task, params: Params) -> tuple[pd.DataFrame, list[str]]:
@@ -40,8 +40,8 @@ def split_clips(index: pd.DataFrame, task: Task, params: Params) -> tuple[pd.Dat
 
     Returns:
         The split table: clip, locale, corpus, source, speaker, gender (and other labels of the
-        task), shard, row, label, part, left_out ("" in a split of speakers), repeat (from 1); and
-        lines that say what is in it and what is not.
+        task), sentence, shard, row, label, part, left_out ("" in a split of speakers), repeat (from
+        1); and lines that say what is in it and what is not.
 
     Raises:
         SharedClipsError: If the corpora of two locales have clips in common.

@@ -132,6 +132,7 @@ class Frames(Section):
     per_locale: list[str]
     joined: list[str]
     beside_first: Annotated[Number, Field(gt=0, le=1)]
+    phones: Annotated[Whole, Field(ge=0)]
     passes: Count
     steps: Count
     crop: Annotated[Whole, Field(ge=20)]

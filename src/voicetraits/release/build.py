@@ -43,19 +43,21 @@ def assign(clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool) 
 
 def assign_spoken(
     clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool
-) -> pd.DataFrame:
+) -> pd.DataFrame | None:
     """Clips whose phones the network of a task learns before, with their part.
+
+    None if it learns none.
 
     Args:
         clips: From `gather`, with `phones`; see `sample.phones`.
         recipe: For the corpora and the seed.
-        task: Whose network learns `phones`.
+        task: Which.
         leave_out: As for `assign`; none of what is left out there is in this table, nor are its
             speakers.
     """
     network = recipe.network(task)
     if network.phones is None:
-        raise ValueError(f"{task.name}: no phones in the recipe")
+        return None
     test = _left_out(clips, network, leave_out=leave_out)
     apart = clips["speaker"].isin(clips.loc[test, "speaker"])
     learned = (
@@ -86,7 +88,7 @@ def train(
     *,
     live_folder: Path,
     label: str,
-    spoken: pd.DataFrame | None = None,
+    spoken: pd.DataFrame | None,
 ) -> Any:
     """Train the network of a task, a keras.Model, on the training part.
 
@@ -97,15 +99,13 @@ def train(
         task: Which.
         live_folder: dvclive's folder.
         label: What is trained, for the progress line.
-        spoken: From `assign_spoken`, if the network learns phones before.
+        spoken: From `assign_spoken`.
     """
     from voicetraits.training.fit_frames import fit_frames
 
     begin = None
     if spoken is not None:
-        begin = _knowing_phones(
-            spoken, folders, recipe, task, live_folder=live_folder / "phones", label=label
-        )
+        begin = _knowing_phones(spoken, folders, recipe, task, live_folder=live_folder, label=label)
     frames = recipe.network(task).frames
     stored = StoredFrames(clips, folders, budget_gb=4)
     places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
@@ -148,9 +148,8 @@ def _knowing_phones(
         places,
         shares(clips.iloc[places[TRAINING]], people=network.phones.people),
         network.frames,
-        steps=network.phones.steps,
         seed=recipe.seed,
-        label=f"{label}, phones",
+        label=label,
         live_folder=live_folder,
     )
 

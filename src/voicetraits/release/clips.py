@@ -7,14 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from voicetraits.audio.convert import convert
-from voicetraits.corpus.layout import VALIDATED
 from voicetraits.corpus.open import Corpus, open_corpus
 from voicetraits.features.extract import extract
 from voicetraits.params import Extract
 from voicetraits.release.recipe import Recipe, ReleasedCorpus
 from voicetraits.selection.caps import cap_clips
 from voicetraits.selection.clip_table import read_clip_table
-from voicetraits.selection.rows import read_sentences
 from voicetraits.storage.places import home
 from voicetraits.storage.shards import INDEX
 
@@ -34,8 +32,7 @@ def gather(
 
     Returns:
         The index of all clips, with corpus, source, `language` (one of the recipe, or FOREIGN),
-        synthetic and sentence ("" where it is not known); and the folder of array shards by its
-        `home`.
+        and synthetic; and the folder of array shards by its `home`.
     """
     tables, folders = [], {}
     for corpus in recipe.corpora:
@@ -44,9 +41,6 @@ def gather(
             opened = open_corpus(corpus.path, locale)
             _prepare(opened, corpus, recipe, here, analysis=analysis)
             index = pd.read_parquet(here / "wav" / INDEX)
-            said = index["clip"].map(_sentences(opened)).fillna("")
-            # Of what is cut, the sentence goes on where the clip ends.
-            index["sentence"] = said.where(index["duration"] <= recipe.clip.longest, "")
             folders[home(locale, corpus.name)] = here / REPRESENTATION
             language = locale if locale in recipe.languages else FOREIGN
             tables.append(
@@ -55,12 +49,6 @@ def gather(
     # A clip that two corpora hold counts once, as the first has it.
     clips = pd.concat(tables, ignore_index=True)
     return clips.drop_duplicates("checksum", ignore_index=True), folders
-
-
-def _sentences(opened: Corpus) -> dict[str, str]:
-    """What was read aloud, by clip."""
-    with opened.tables((VALIDATED,)) as tables:
-        return read_sentences(tables[VALIDATED], source=f"{opened.path}: {VALIDATED}")
 
 
 def _prepare(

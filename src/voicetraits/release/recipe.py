@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from voicetraits.errors import InputError
@@ -66,12 +66,10 @@ class Phones(Section):
 
     Attributes:
         corpora: Names of those whose sentences they learn.
-        steps: How long.
         people: Share of the draws that clips of people have.
     """
 
     corpora: list[Name]
-    steps: Count
     people: Share
 
 
@@ -82,7 +80,7 @@ class ReleasedNetwork(Section):
         corpora: Names of those it learns from.
         left_out: Sources that another network of the same recipe is trained without: what is
             reported is measured on them, and on all clips of foreign languages.
-        phones: What it learns before, if anything.
+        phones: Of what it learns phones before, if `frames` says that it does.
         frames: How.
     """
 
@@ -90,6 +88,12 @@ class ReleasedNetwork(Section):
     left_out: list[str]
     phones: Phones | None = None
     frames: Frames
+
+    @model_validator(mode="after")
+    def _phones_have_corpora(self) -> ReleasedNetwork:
+        if (self.phones is None) != (self.frames.phones == 0):
+            raise ValueError("`phones` and `frames.phones`: give both or none")
+        return self
 
 
 class Recipe(Section):

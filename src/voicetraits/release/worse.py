@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from voicetraits.audio.conditions import CONDITIONS
 from voicetraits.features.mel import HOP
-from voicetraits.params import Params
+from voicetraits.params import Frames, Params
 from voicetraits.release.clips import REPRESENTATION
 from voicetraits.report.worse import predict_frames, read_sounds, worse_arrays
 from voicetraits.tasks import Task
@@ -20,21 +20,20 @@ SHORT = {"its first second alone": 1.0, "its first two seconds alone": 2.0}
 TRIED = (*CONDITIONS, *SHORT)
 
 
-def predict_worse(
-    network: Any, clips: pd.DataFrame, task: Task, params: Params, *, corpora: Path
-) -> pd.DataFrame:
-    """Predict clips under every condition of TRIED.
+class WorseClips(NamedTuple):
+    """Clips, and the log-mel of each under every one of CONDITIONS."""
+
+    clips: pd.DataFrame
+    mels: list[list[np.ndarray]]
+
+
+def worse_clips(clips: pd.DataFrame, params: Params, *, corpora: Path) -> WorseClips:
+    """Bring clips under every condition.
 
     Args:
-        network: The keras.Model.
         clips: From `gather`.
-        task: Of the network.
-        params: With the clips' length, the seed, and the crops of `frames`.
+        params: With the clips' length and the seed.
         corpora: Folder that `gather` filled.
-
-    Returns:
-        The clips once for each condition, which is in column `condition`, with the probabilities of
-        the classes.
     """
     sounds = [
         (some["clip"].iloc[sound.place], some.index[sound.place], sound)
@@ -43,12 +42,28 @@ def predict_worse(
     ]
     arrays = worse_arrays([(name, sound) for name, _, sound in sounds], [REPRESENTATION], params)
     rows = clips.loc[[place for _, place, _ in sounds]].reset_index(drop=True)
+    return WorseClips(rows, [each[REPRESENTATION] for each in arrays])
+
+
+def predict_worse(network: Any, worse: WorseClips, task: Task, frames: Frames) -> pd.DataFrame:
+    """Predict clips under every condition of TRIED.
+
+    Args:
+        network: The keras.Model.
+        worse: The clips.
+        task: Of the network.
+        frames: With the crops that it hears.
+
+    Returns:
+        The clips once for each condition, which is in column `condition`, with the probabilities of
+        the classes.
+    """
     tried = []
     for condition in TRIED:
-        mels = [_under(condition, each[REPRESENTATION]) for each in arrays]
-        (found,) = predict_frames(network, mels, params.frames)
+        mels = [_under(condition, each) for each in worse.mels]
+        (found,) = predict_frames(network, mels, frames)
         tried.append(
-            rows.assign(condition=condition, **dict(zip(task.classes, found.T, strict=True)))
+            worse.clips.assign(condition=condition, **dict(zip(task.classes, found.T, strict=True)))
         )
     return pd.concat(tried, ignore_index=True)
 

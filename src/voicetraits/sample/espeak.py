@@ -40,6 +40,18 @@ class EspeakError(InputError):
     """espeak-ng could not be started, or does not know a voice."""
 
 
+def language_of(locale: str) -> str:
+    """The language of espeak-ng that a locale of Common Voice is in; "" if it has none.
+
+    Of `sv-SE`, that is `sv`.
+    """
+    known = Path(espeakng_loader.get_data_path())
+    for language in (locale, locale.split("-")[0]):
+        if (known / f"{language}_dict").is_file() and _voices(known, language):
+            return language
+    return ""
+
+
 def prepare_data(folder: Path, *, language: str, variants: Mapping[str, str]) -> None:
     """Copy espeak-ng's data of one language, and add voice variants of our own.
 
@@ -60,7 +72,7 @@ def prepare_data(folder: Path, *, language: str, variants: Mapping[str, str]) ->
             "set TMPDIR to a folder with a shorter path"
         )
     source = Path(espeakng_loader.get_data_path())
-    voices = [*source.glob(f"lang/*/{language}"), *source.glob(f"lang/*/{language}-*")]
+    voices = _voices(source, language)
     if not voices:
         raise EspeakError(f"espeak-ng has no language {language!r}")
     # Every language reads its English words with the English voice.
@@ -77,6 +89,10 @@ def prepare_data(folder: Path, *, language: str, variants: Mapping[str, str]) ->
     own.mkdir(parents=True)
     for name, text in variants.items():
         (own / name).write_text(text, encoding="utf-8")
+
+
+def _voices(source: Path, language: str) -> list[Path]:
+    return [*source.glob(f"lang/**/{language}"), *source.glob(f"lang/**/{language}-*")]
 
 
 def phones(texts: Sequence[str], *, voice: str, data: Path) -> list[list[str]]:

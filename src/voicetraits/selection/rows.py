@@ -96,27 +96,6 @@ def read_durations(file: IO[bytes], *, clips: Collection[str], source: str) -> d
     return durations
 
 
-def read_sentences(file: IO[bytes], *, source: str) -> dict[str, str]:
-    """Read the sentences of validated.tsv, or of a table like it.
-
-    Args:
-        file: The table's bytes.
-        source: What to call the file in an error.
-
-    Returns:
-        What was read aloud by file name; without clips of which that is not known.
-
-    Raises:
-        CorpusError: If the header lacks the column `path`.
-    """
-    file.seek(0)
-    sentences = {}
-    for row in TsvReader(file, required=("path",), source=source):
-        if row is not None and (sentence := _known(row.get("sentence", ""))):
-            sentences[_file_name(_known(row["path"]))] = sentence
-    return sentences
-
-
 def read_names(file: IO[bytes], *, clips: Collection[str], source: str) -> set[str]:
     """Read the file names of train.tsv, dev.tsv or test.tsv.
 
@@ -159,7 +138,7 @@ def speaker_hash(client_id: str) -> str:
 
 def _clip_row(row: dict[str, str] | None, path_column: str, told_by: str) -> dict[str, str | float]:
     """One row of the clip table, and its language, from one row of a table."""
-    clip = speaker = gender = age = accent = origin = part = language = ""
+    clip = speaker = gender = age = accent = origin = sentence = part = language = ""
     duration = math.nan
     if row is None:
         excluded = "broken row"
@@ -173,6 +152,7 @@ def _clip_row(row: dict[str, str] | None, path_column: str, told_by: str) -> dic
         accents = _known(row.get("accents", "")) or _known(row.get("accent", ""))
         accent = _BETWEEN_ACCENTS.split(accents)[0].strip()
         origin = _source(row, client_id, told_by)
+        sentence = _known(row.get("sentence", ""))
         # Spontaneous Speech has in this table what other releases have in tables of their own.
         duration = _seconds(row.get("duration_ms", ""))
         part = SPLITS.get(f"{_known(row.get('split', ''))}.tsv", "")
@@ -194,6 +174,7 @@ def _clip_row(row: dict[str, str] | None, path_column: str, told_by: str) -> dic
         "age": age,
         "accent": accent,
         "source": origin,
+        "sentence": sentence,
         "duration": duration,
         "part": part,
         "excluded": excluded,

@@ -27,7 +27,10 @@ from voicetraits.training.baselines import (
 )
 from voicetraits.training.crops import predict_clips
 from voicetraits.training.outcome import Outcome, Tested
-from voicetraits.training.sampling import groups_of
+from voicetraits.training.sampling import groups_of, weights_of
+
+# Column with the phones of every clip by number, from 1 on.
+PHONES = "phones"
 
 
 def train_on_frames(
@@ -41,10 +44,12 @@ def train_on_frames(
 ) -> Outcome:
     """Train a network on frames of clips of any length; the same arguments as `train_on_arrays`.
 
-    No clip is left out to balance the classes: each class is drawn equally often.
+    No clip is left out to balance the classes: each class is drawn equally often. If `clips` have
+    a column PHONES, the network first learns these.
 
     Raises:
         NotFiniteError: If numbers that come out are none.
+        InputError: If no clip of the training part has phones.
     """
     from voicetraits.training.fit_frames import fit_frames
 
@@ -54,17 +59,35 @@ def train_on_frames(
     stored = StoredFrames(clips, folders, budget_gb=params.train.memory_budget_gb)
     labels = [class_numbers(clips, each) for each in task.tasks]
     places = {part: np.flatnonzero(clips["part"] == part) for part in PARTS}
+    groups = groups_of(clips)
+    begin = None
+    if PHONES in clips:
+        from voicetraits.training.phones import fit_phones
+
+        begin = fit_phones(
+            model.network,
+            task,
+            stored,
+            list(clips[PHONES]),
+            places,
+            weights_of([groups[place] for place in places[TRAINING]]),
+            frames,
+            seed=seed,
+            label=model.name,
+            live_folder=live_folder,
+        )
     network = fit_frames(
         model.network,
         task,
         stored,
         labels,
         places,
-        groups_of(clips),
+        groups,
         frames,
         seed=seed,
         label=model.name,
         live_folder=live_folder,
+        begin=begin,
     )
     tested = []
     for part in (VALIDATION, TEST):

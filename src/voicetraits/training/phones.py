@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TRAINING, VALIDATION
+from voicetraits.errors import InputError
 from voicetraits.networks import build
-from voicetraits.networks.tdnn import frames_of
+from voicetraits.networks.tdnn import FRAMES, frames_of
 from voicetraits.params import Frames
 from voicetraits.tasks import Task
 from voicetraits.training.crops import Clips
@@ -39,7 +41,6 @@ def fit_phones(
     weights: np.ndarray,
     frames: Frames,
     *,
-    steps: int,
     seed: int,
     label: str,
     live_folder: Path,
@@ -57,54 +58,70 @@ def fit_phones(
         task: What the network will learn afterwards.
         stored: All clips.
         spoken: Their phones by number, from 1 on.
-        places: Clips of the training and of the validation part, which is watched alone.
+        places: Clips of the training and of the validation part, which is watched alone; without a
+            sentence there, some of the training part are.
         weights: How often each clip of the training part is drawn, in proportion.
-        frames: Optimisation and augmentation; a batch has as many frames as one of crops has.
-        steps: In all; rounded up to whole passes.
+        frames: Steps (`phones`; rounded up to whole passes), optimisation and augmentation; a batch
+            has as many frames as one of crops has.
         seed: Of weights, draws and augmentation.
         label: What is trained, for the progress line.
-        live_folder: dvclive's folder.
+        live_folder: dvclive's folder; every pass's loss goes to the folder `phones` in it.
 
     Returns:
         The weights of the layers up to FRAMES, with which `fit_frames` can begin.
 
     Raises:
         NotFiniteError: If a loss or a weight is infinite or no number.
+        InputError: If no clip of the training part has phones that it is long enough for, or the
+            network has no layer FRAMES.
     """
     from dvclive import Live
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    trunk = frames_of(build(network, (stored.bands, None), task.heads, seed=seed))
+    whole = build(network, (stored.bands, None), task.heads, seed=seed)
+    if FRAMES not in {layer.name for layer in whole.layers}:
+        raise InputError(
+            f"params.yaml: frames.phones is above 0, and the network {network!r} has no layer "
+            f"{FRAMES!r}, up to which it would learn phones; set it to 0"
+        )
+    trunk = frames_of(whole)
     *_, after, _ = trunk.compute_output_shape((1, stored.bands, int(LENGTHS[-1])))
     kept = keras.layers.Dropout(_DROPOUT, seed=seed)(trunk.output)
     phones = 1 + max(int(max(each, default=0)) for each in spoken)  # 0 is none
     writer = keras.Model(trunk.inputs, keras.layers.Dense(phones)(kept))
-    training, watched = (
-        PhoneBatches(
-            stored,
-            spoken,
-            places[part],
-            weights=weights if part == TRAINING else np.ones(len(places[part])),
-            stride=int(LENGTHS[-1]) // after,
-            frames=frames.crop * frames.batch_size,
-            steps=STEPS_OF_A_PASS if part == TRAINING else _WATCHED_STEPS,
-            anew=part == TRAINING,
-            seed=seed,
-        )
-        for part in (TRAINING, VALIDATION)
+    batches = partial(
+        PhoneBatches,
+        stored,
+        spoken,
+        stride=int(LENGTHS[-1]) // after,
+        frames=frames.crop * frames.batch_size,
+        seed=seed,
     )
-    passes = -(-steps // STEPS_OF_A_PASS)
+    training = batches(places[TRAINING], weights=weights, steps=STEPS_OF_A_PASS)
+    watch = partial(batches, steps=_WATCHED_STEPS, anew=False)
+    watched = watch(places[VALIDATION])
+    if not watched.clips:
+        watched = watch(places[TRAINING])
+    if not training.clips:
+        raise InputError(
+            "params.yaml: frames.phones is above 0, and no clip of the training part has a "
+            "sentence that it is long enough for; set it to 0"
+        )
+    passes = -(-frames.phones // STEPS_OF_A_PASS)
     trained = _Augmented(augmentation(frames, seed=seed), writer)
     adamw = optimizer(frames, steps=passes * STEPS_OF_A_PASS)
     adamw.clipnorm = _STEEPEST
     trained.compile(optimizer=adamw, loss=_loss_of_a_phone)
-    with Live(str(live_folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
+    with Live(str(live_folder / "phones"), save_dvc_exp=False, dvcyaml=None, report=None) as live:
         trained.fit(
             training,
             validation_data=watched,
             epochs=passes,
-            callbacks=[StopWhereNotFinite(RATE), LogEpochs(live, label=label, epochs=passes)],
+            callbacks=[
+                StopWhereNotFinite(RATE),
+                LogEpochs(live, label=f"{label}, phones", epochs=passes),
+            ],
             verbose=0,
             shuffle=False,
         )
@@ -122,15 +139,15 @@ class PhoneBatches(keras.utils.PyDataset):
         clips: The clips.
         spoken: Phones of each by number, from 1 on.
         places: Which clips are drawn.
-        weights: How often, in proportion.
+        weights: How often, in proportion; by default, all equally.
         stride: Frames for which the network gives one.
         frames: Of all clips of a batch together, at most.
         steps: Batches of a pass.
         anew: Whether each pass draws others.
         seed: Of all draws.
 
-    Raises:
-        ValueError: If no clip is left.
+    Attributes:
+        clips: How many may be drawn. Without any, there is no batch.
     """
 
     def __init__(
@@ -139,7 +156,7 @@ class PhoneBatches(keras.utils.PyDataset):
         spoken: Sequence[Sequence[int]],
         places: np.ndarray,
         *,
-        weights: np.ndarray,
+        weights: np.ndarray | None = None,
         stride: int,
         frames: int,
         steps: int,
@@ -147,18 +164,21 @@ class PhoneBatches(keras.utils.PyDataset):
         seed: int,
     ) -> None:
         super().__init__()
-        self._clips, self._spoken, self._stride = clips, spoken, stride
+        self._stored, self._spoken, self._stride = clips, spoken, stride
         lengths = np.array([clips.length(int(place)) for place in places])
         # Between two equal phones, there is a frame of none.
         needed = np.array([_frames_needed(spoken[place]) for place in places])
-        fits = (lengths <= LENGTHS[-1]) & (-(-lengths // stride) >= needed) & (needed > 0)
-        if not fits.any():
-            raise ValueError("no clip has a sentence that it is long enough for")
-        self._places, self._weights = places[fits], weights[fits] / weights[fits].sum()
+        fits = (lengths <= LENGTHS[-1]) & (self._outputs(lengths) >= needed) & (needed > 0)
+        self.clips = int(fits.sum())
+        self._places = places[fits]
+        drawn = np.ones(self.clips) if weights is None else weights[fits]
+        self._weights = drawn / drawn.sum() if self.clips else drawn
         self._padded_to = np.searchsorted(LENGTHS, lengths[fits])
         self._sizes = np.maximum(1, frames // LENGTHS)
-        self._most = int(needed[fits].max())
-        self._steps, self._anew = steps, anew
+        # How often a batch has each length: of long clips, few make one.
+        self._shares = np.bincount(self._padded_to, self._weights, len(LENGTHS)) / self._sizes
+        self._most = int(needed[fits].max(initial=0))
+        self._steps, self._anew = steps if self.clips else 0, anew
         self._seed, self._pass = seed, 0
 
     def __len__(self) -> int:
@@ -168,8 +188,7 @@ class PhoneBatches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Log-mel, (clips, bands, frames); and phones, their number and that of frames before."""
         rng = np.random.default_rng([self._seed, self._pass, number])
-        shares = np.bincount(self._padded_to, self._weights, minlength=len(LENGTHS)) / self._sizes
-        length = rng.choice(len(LENGTHS), p=shares / shares.sum())
+        length = rng.choice(len(LENGTHS), p=self._shares / self._shares.sum())
         here = np.flatnonzero(self._padded_to == length)
         chances = self._weights[here] / self._weights[here].sum()
         drawn = self._places[rng.choice(here, self._sizes[length], p=chances)]
@@ -183,12 +202,16 @@ class PhoneBatches(keras.utils.PyDataset):
 
     def _padded(self, place: int, length: int) -> tuple[np.ndarray, np.ndarray]:
         """A clip with 0, the mean of every band, behind it; and its phones behind two numbers."""
-        frames, phones = self._clips.length(place), self._spoken[place]
-        clip = self._clips.crop(place, 0, frames).T
+        frames, phones = self._stored.length(place), self._spoken[place]
+        clip = self._stored.crop(place, 0, frames).T
         target = np.zeros(2 + self._most, np.float32)
-        target[:2] = len(phones), -(-frames // self._stride)
+        target[:2] = len(phones), self._outputs(frames)
         target[2 : 2 + len(phones)] = phones
         return np.pad(clip, ((0, 0), (0, length - frames))), target
+
+    def _outputs(self, frames: Any) -> Any:
+        """Of the network, for as many frames."""
+        return -(-frames // self._stride)
 
 
 class _Augmented(keras.Model):
