@@ -1,8 +1,8 @@
 """What each part of the recipe is worth on real voices: every run without one of them.
 
     make released                          or its first steps: what released.yaml names, gathered
-    python -m benchmarks.recipe language   two hours on a core; it goes on where it stopped
-    python -m benchmarks.recipe gender     likewise, beside the other
+    python -m benchmarks.recipe language   five minutes a run on a core, ten more with phones before
+    python -m benchmarks.recipe gender     two minutes a run; both go on where they stopped
 
 A network is trained without the sources that released.yaml leaves out and tested on them, with
 three seeds: on the clips as they are, and on the same clips spoilt (the mean over MP3, telephone,

@@ -42,11 +42,17 @@ def _tells_languages(model: Model) -> bool:
 
 
 def _phones(clips: pd.DataFrame) -> list[list[int]]:
-    """Phones of every clip by number. A sentence counts once, however often it is read."""
-    read = clips[["locale", "sentence"]]
-    once = read.drop_duplicates()
-    numbers = dict(zip(once.itertuples(index=False, name=None), phone_numbers(once), strict=True))
-    return [numbers[each] for each in read.itertuples(index=False, name=None)]
+    """Phones of every clip by number. A clip counts once, in however many splits it is."""
+    names = clips[["corpus", "locale", "clip"]]
+    once = names.drop_duplicates()
+    numbers = dict(
+        zip(
+            once.itertuples(index=False, name=None),
+            phone_numbers(clips.loc[once.index]),
+            strict=True,
+        )
+    )
+    return [numbers[each] for each in names.itertuples(index=False, name=None)]
 
 
 if __name__ == "__main__":

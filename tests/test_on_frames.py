@@ -106,11 +106,17 @@ def test_it_gives_the_same_bytes_again(trained):
 
 def test_it_begins_with_the_phones_that_clips_have(params, tmp_path, monkeypatch):
     clips = corpus(tmp_path / "mel" / "es", params)
-    clips[PHONES] = [[1, 2]] * len(clips)
+    # As many as the clip has frames, and 2 for the smaller group, which is drawn more often.
+    lengths = pd.read_parquet(tmp_path / "mel" / "es" / FRAMES)["frames"]
+    phone = np.where(clips["gender"] == "female", 2, 1)
+    clips[PHONES] = [[n] * lengths[row] for n, row in zip(phone, clips["row"], strict=True)]
     asked, begun = [], []
 
     def fit_phones(network, task, stored, spoken, places, weights, frames, **options):
-        asked.append((network, len(stored), spoken, len(weights) == len(places[TRAINING])))
+        assert [len(each) for each in spoken] == [stored.length(n) for n in range(len(stored))]
+        drawn = [spoken[place][0] for place in places[TRAINING]]
+        assert np.where(weights == weights.max(), 2, 1).tolist() == drawn
+        asked.append((network, len(stored)))
         return ["weights"]
 
     def fit_frames(network, task, stored, *_, begin, **__):
@@ -123,8 +129,17 @@ def test_it_begins_with_the_phones_that_clips_have(params, tmp_path, monkeypatch
     folders = {"es": tmp_path / "mel" / "es"}
     for table in (clips, clips.drop(columns=PHONES)):
         train_model(model, table, folders, params, out=tmp_path / "model")
-    assert asked == [("tdnn", len(clips), [[1, 2]] * len(clips), True)]
+    assert asked == [("tdnn", len(clips))]
     assert begun == [["weights"], None]
+
+
+def test_splits_without_phones_are_skipped_and_say_why(params, tmp_path):
+    clips = corpus(tmp_path / "mel" / "es", params)
+    clips[PHONES] = [[]] * len(clips)
+    model = model_of(GENDER, representation="mel", network="tdnn")
+    said = train_model(model, clips, {"es": tmp_path / "mel" / "es"}, params, out=tmp_path / "m")
+    assert re.fullmatch(r"gender-es-mel-tdnn: skipped: frames\.phones .*set it to 0", said)
+    assert not (tmp_path / "m" / PREDICTIONS).exists()
 
 
 def test_a_loss_that_is_no_number_names_the_rate_of_this_training(params, tmp_path):

@@ -41,7 +41,7 @@ def test_phones_have_neither_stress_nor_length(tmp_path, language, text, expecte
 
 @pytest.mark.parametrize(
     ("locale", "language"),
-    [("de", "de"), ("sv-SE", "sv"), ("eu", "eu"), ("kab", ""), ("zh-CN", "")],
+    [("de", "de"), ("sv-SE", "sv"), ("eu", "eu"), ("zh-CN", "cmn"), ("kab", "")],
 )
 def test_a_locale_is_in_a_language_of_espeak_or_in_none(locale, language):
     assert language_of(locale) == language
@@ -52,7 +52,28 @@ def test_clips_in_a_language_that_espeak_does_not_know_have_no_phones(monkeypatc
     clips = pd.DataFrame({"sentence": ["azul", "Kaixo", ""], "locale": ["kab", "eu", "kab"]})
     unknown, known, silent = phone_numbers(clips)
     assert (unknown, silent) == ([], []) and len(known) > 2
-    assert capsys.readouterr().err.count("espeak-ng does not know kab") == 1
+    assert capsys.readouterr().err.count("kab: no language of espeak-ng") == 1
+
+
+@pytest.mark.parametrize(
+    ("locale", "read", "unread"),
+    [
+        ("de", "Guten Tag.", "Солярис heißt er."),
+        ("ru", "Добрый день", "Это foto"),
+        ("ja", "こんにちは、せかい。", "私は行きます"),
+        ("zh-CN", "我去学校", ""),
+    ],
+)
+def test_a_sentence_in_a_script_that_is_not_read_teaches_no_phones(
+    monkeypatch, capfd, locale, read, unread
+):
+    monkeypatch.setattr("voicetraits.sample.phones._SELDOM", 1)
+    sentences = [*[f"{read} {n}" for n in range(30)], *([unread] if unread else [])]
+    found = phone_numbers(pd.DataFrame({"sentence": sentences, "locale": locale}))
+    assert all(found[:30]) and not any(found[30:])
+    told = capfd.readouterr().err
+    assert (f"{locale}: 1 of 31 sentences" in told) == bool(unread)
+    assert "Can't read" not in told  # as espeak-ng does, of another script's dictionary
 
 
 def test_seldom_phones_have_no_number_of_their_own(monkeypatch):
@@ -162,7 +183,10 @@ def test_where_no_phone_can_be_learned_the_key_is_named(tmp_path, monkeypatch, n
             keras.Sequential([keras.Input((16, None)), keras.layers.ReLU()]),
         )
         monkeypatch.setattr(training, "build", lambda *_, **__: layers)
-    told = {"tdnn": "no clip of the training part", "other": "'other' has no layer 'frames'"}
+    told = {
+        "tdnn": "no clip of the training part teaches",
+        "other": "'other' has no layer 'frames'",
+    }
     with pytest.raises(InputError, match=rf"frames\.phones.*{told[network]}.*set it to 0"):
         fit_phones(
             *(network, TASK, Clips(spoken, [30, 30]), spoken, places, np.ones(1), TINY),

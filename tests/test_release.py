@@ -88,6 +88,17 @@ def test_no_phone_is_learned_of_what_is_left_out(recipe, leave_out):
     assert assign_spoken(table, recipe, gender, leave_out=leave_out) is None
 
 
+@pytest.mark.parametrize("change", [{"phones": None}, {"frames": {"phones": 0}}])
+def test_phones_have_corpora_and_steps_or_neither(tmp_path, change):
+    declared = yaml.safe_load((ROOT / "released.yaml").read_text("utf-8"))
+    language = declared["language"]
+    for key, value in change.items():
+        language[key] = language[key] | value if isinstance(value, dict) else value
+    (tmp_path / "released.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    with pytest.raises(InputError, match="give both, or leave the first out"):
+        read_recipe(tmp_path / "released.yaml")
+
+
 def test_people_have_their_share_of_the_draws(recipe):
     table = clips(recipe)
     found = shares(table, people=0.3)

@@ -21,12 +21,13 @@ def handed_on(tmp_path, monkeypatch):
     """The clips that the stage hands to the training, by task, network and steps of phones."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("voicetraits.sample.phones._SELDOM", 1)
+    corpora = ["", "", "beside", ""]
     clips = pd.DataFrame(
-        {"clip": list("abcd"), "locale": "de", "corpus": "", "sentence": SENTENCES},
-        index=[3, 1, 2, 0],
+        {"clip": list("abac"), "locale": "de", "corpus": corpora, "sentence": SENTENCES}
     )
-    for task in ("language", "gender"):
-        write_table(Path(f"data/splits/{task}-all.parquet"), clips)
+    repeats = pd.concat([clips.assign(repeat=1), clips.iloc[::-1].assign(repeat=2)])
+    for task in ("language", "gender", "language_and_gender"):
+        write_table(Path(f"data/splits/{task}-all.parquet"), repeats)
     monkeypatch.setattr(train, "fetch_missing", lambda _: None)
     monkeypatch.setattr(train, "read_pitch", lambda asked, _: asked.assign(f0=100.0))
     seen: list[pd.DataFrame] = []
@@ -34,7 +35,7 @@ def handed_on(tmp_path, monkeypatch):
 
     def run(task: str, representation: str, network: str, *, phones: int) -> pd.DataFrame:
         params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-        params["frames"]["phones"] = phones
+        params["frames"] |= {"phones": phones, "joined": ["language_and_gender"]}
         Path("params.yaml").write_text(yaml.safe_dump(params), "utf-8")
         train.main(task, "all", representation, network)
         return seen.pop()
@@ -42,12 +43,13 @@ def handed_on(tmp_path, monkeypatch):
     return run
 
 
-def test_clips_have_phones_where_a_network_is_to_learn_them_before_languages(handed_on):
-    table = handed_on("language", "mel", "tdnn", phones=100)
-    one, other, again, none = table[PHONES]
+@pytest.mark.parametrize("task", ["language", "language_and_gender"])
+def test_clips_have_phones_where_a_network_is_to_learn_them_before_languages(handed_on, task):
+    one, other, again, none, *repeated = handed_on(task, "mel", "tdnn", phones=100)[PHONES]
     assert one == again != other
     assert min(map(len, (one, other))) > 5 and none == []
     assert one[:5] == other[:5]  # Guten
+    assert repeated == [none, again, other, one]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, class_numbers
+from voicetraits.params import Frames
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, ReleasedNetwork
 from voicetraits.tasks import Task
@@ -104,9 +105,16 @@ def train(
     from voicetraits.training.fit_frames import fit_frames
 
     begin = None
-    if spoken is not None:
-        begin = _knowing_phones(spoken, folders, recipe, task, live_folder=live_folder, label=label)
-    frames = recipe.network(task).frames
+    network = recipe.network(task)
+    frames = network.frames
+    if spoken is not None and network.phones is not None:
+        begin = _knowing_phones(
+            *(spoken, folders, frames, task),
+            people=network.phones.people,
+            seed=recipe.seed,
+            live_folder=live_folder,
+            label=label,
+        )
     stored = StoredFrames(clips, folders, budget_gb=4)
     places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
     return fit_frames(
@@ -127,28 +135,27 @@ def train(
 def _knowing_phones(
     clips: pd.DataFrame,
     folders: dict[str, Path],
-    recipe: Recipe,
+    frames: Frames,
     task: Task,
     *,
+    people: float,
+    seed: int,
     live_folder: Path,
     label: str,
 ) -> list[np.ndarray]:
     """Weights of layers that know phones."""
     from voicetraits.training.phones import fit_phones
 
-    network = recipe.network(task)
-    if network.phones is None:
-        raise ValueError(f"{task.name}: no phones in the recipe")
     places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
     return fit_phones(
-        network.frames.networks[0],
+        frames.networks[0],
         task,
         StoredFrames(clips, folders, budget_gb=4),
         list(clips["phones"]),
         places,
-        shares(clips.iloc[places[TRAINING]], people=network.phones.people),
-        network.frames,
-        seed=recipe.seed,
+        shares(clips.iloc[places[TRAINING]], people=people),
+        frames,
+        seed=seed,
         label=label,
         live_folder=live_folder,
     )

@@ -80,7 +80,7 @@ class ReleasedNetwork(Section):
         corpora: Names of those it learns from.
         left_out: Sources that another network of the same recipe is trained without: what is
             reported is measured on them, and on all clips of foreign languages.
-        phones: Of what it learns phones before, if `frames` says that it does.
+        phones: What it learns phones from before, where `frames.phones` is above 0.
         frames: How.
     """
 
@@ -92,7 +92,10 @@ class ReleasedNetwork(Section):
     @model_validator(mode="after")
     def _phones_have_corpora(self) -> ReleasedNetwork:
         if (self.phones is None) != (self.frames.phones == 0):
-            raise ValueError("`phones` and `frames.phones`: give both or none")
+            raise ValueError(
+                "`phones` says of which corpora, `frames.phones` for how many steps: give both, or "
+                "leave the first out and set the other to 0"
+            )
         return self
 
 

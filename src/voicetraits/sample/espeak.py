@@ -26,10 +26,12 @@ _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report errors, do not end the
 _UTF8 = 1  # espeakCHARS_UTF8
 _BETWEEN = "_"
 _IPA = ord(_BETWEEN) << 8 | 2  # phonemes_mode: IPA, with this character between phones
-_OTHER_LANGUAGE = re.compile(r"\([a-z-]+\)")  # (en) before a word that it reads as English
+_OTHER_LANGUAGE = re.compile(r"\([a-z0-9-]+\)")  # (en) before a word that it reads as English
 _NO_PHONE = re.compile("[ˈˌːˑ.‿͡ʲ-]")  # stress, length, ties and softness
 _LONGEST_PATH = 159  # bytes; espeak-ng copies the path of its data into a buffer of 160
 
+# Of locales whose name is not that of their language there.
+_LANGUAGES = {"zh-CN": "cmn", "zh-TW": "cmn", "zh-HK": "yue", "kmr": "ku"}
 _COMMON_FILES = ("phondata", "phonindex", "phontab", "intonations")
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -41,12 +43,12 @@ class EspeakError(InputError):
 
 
 def language_of(locale: str) -> str:
-    """The language of espeak-ng that a locale of Common Voice is in; "" if it has none.
+    """The language of espeak-ng that a locale of Common Voice is in; "" if none is taken.
 
     Of `sv-SE`, that is `sv`.
     """
     known = Path(espeakng_loader.get_data_path())
-    for language in (locale, locale.split("-")[0]):
+    for language in (_LANGUAGES.get(locale, locale), locale.split("-")[0]):
         if (known / f"{language}_dict").is_file() and _voices(known, language):
             return language
     return ""

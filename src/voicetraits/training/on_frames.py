@@ -41,15 +41,18 @@ def train_on_frames(
     *,
     seed: int,
     live_folder: Path,
-) -> Outcome:
+) -> Outcome | str:
     """Train a network on frames of clips of any length; the same arguments as `train_on_arrays`.
 
     No clip is left out to balance the classes: each class is drawn equally often. If `clips` have
     a column PHONES, the network first learns these.
 
+    Returns:
+        What came of it; a text that says why there is none, if there are no phones to learn.
+
     Raises:
         NotFiniteError: If numbers that come out are none.
-        InputError: If no clip of the training part has phones.
+        InputError: If phones are to be learned by a network that cannot.
     """
     from voicetraits.training.fit_frames import fit_frames
 
@@ -62,20 +65,23 @@ def train_on_frames(
     groups = groups_of(clips)
     begin = None
     if PHONES in clips:
-        from voicetraits.training.phones import fit_phones
+        from voicetraits.training.phones import NoPhonesError, fit_phones
 
-        begin = fit_phones(
-            model.network,
-            task,
-            stored,
-            list(clips[PHONES]),
-            places,
-            weights_of([groups[place] for place in places[TRAINING]]),
-            frames,
-            seed=seed,
-            label=model.name,
-            live_folder=live_folder,
-        )
+        try:
+            begin = fit_phones(
+                model.network,
+                task,
+                stored,
+                list(clips[PHONES]),
+                places,
+                weights_of([groups[place] for place in places[TRAINING]]),
+                frames,
+                seed=seed,
+                label=model.name,
+                live_folder=live_folder,
+            )
+        except NoPhonesError as error:
+            return str(error)
     network = fit_frames(
         model.network,
         task,

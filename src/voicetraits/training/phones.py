@@ -32,6 +32,10 @@ _DROPOUT = 0.1  # before the output
 _STEEPEST = 1.0  # norm of a weight's gradient; the first steps of this loss have larger ones
 
 
+class NoPhonesError(InputError):
+    """No clip has phones to learn; the message names the key and the remedy."""
+
+
 def fit_phones(
     network: str,
     task: Task,
@@ -72,8 +76,8 @@ def fit_phones(
 
     Raises:
         NotFiniteError: If a loss or a weight is infinite or no number.
-        InputError: If no clip of the training part has phones that it is long enough for, or the
-            network has no layer FRAMES.
+        NoPhonesError: If no clip of the training part has phones that it is long enough for.
+        InputError: If the network has no layer FRAMES.
     """
     from dvclive import Live
 
@@ -104,9 +108,9 @@ def fit_phones(
     if not watched.clips:
         watched = watch(places[TRAINING])
     if not training.clips:
-        raise InputError(
-            "params.yaml: frames.phones is above 0, and no clip of the training part has a "
-            "sentence that it is long enough for; set it to 0"
+        raise NoPhonesError(
+            "frames.phones is above 0, and no clip of the training part teaches phones (see "
+            "docs/own_data.md); set it to 0"
         )
     passes = -(-frames.phones // STEPS_OF_A_PASS)
     trained = _Augmented(augmentation(frames, seed=seed), writer)
