@@ -157,6 +157,16 @@ def test_speech_that_starts_late_is_heard_in_files_that_cannot_be_sought_in(subt
     sound = decode(file.getvalue(), name="a.wav", sample_rate=RATE, seconds=SECONDS)
     assert sound.note == CUT_LATER
     assert level(sound.signal) > 0.02
+    whole = decode(file.getvalue(), name="a.wav", sample_rate=RATE)
+    assert len(whole.signal) / RATE == pytest.approx(9, abs=0.1)
+
+
+def test_a_wav_whose_header_was_never_finished_is_read_to_its_end():
+    content = bytearray(audio_file(speech(3, rate=RATE), RATE))
+    place = content.index(b"data") + 4
+    content[place : place + 4] = bytes(4)  # as a recorder leaves it that was cut off
+    sound = decode(bytes(content), name="a.wav", sample_rate=RATE)
+    assert len(sound.signal) / RATE == pytest.approx(3, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", LATE)

@@ -230,7 +230,10 @@ def test_locales_and_thresholds_reach_the_model(place, capsys):
         (["--locale", "xx", "calls"], "error: locale xx: not in the model"),
         (["--model", "none", "calls"], "error: none: the model cannot be read"),
         (["--model", "calls/b.wav", "calls"], "error: calls/b.wav: not a model"),
-        (["--model", "calls", "calls"], "error: /"),  # beside which no file lies
+        (["--model", "calls", "calls"], "error: calls: nothing has been exported from this folder"),
+        (["--output", "models", "calls"], "error: models: a folder"),
+        (["--output", "", "calls"], "error: .: a folder"),
+        (["--output", "calls/x.wav", "calls"], "error: calls/x.wav: --output writes no recording"),
     ],
 )
 def test_what_cannot_work_is_one_line(place, capsys, arguments, why):
@@ -239,6 +242,42 @@ def test_what_cannot_work_is_one_line(place, capsys, arguments, why):
     assert text.out == ""
     assert text.err.startswith(why)
     assert text.err.count("\n") == 1
+
+
+def test_what_is_written_never_replaces_a_recording_a_link_or_a_device(place, capsys):
+    before = Path("calls/b.wav").read_bytes()
+    Path("named").write_bytes(before)
+    assert predict("--output", "named", "named") == 1
+    assert "named: is one of the recordings" in capsys.readouterr().err
+    assert Path("named").read_bytes() == before
+    Path("link.json").symlink_to("target.json")
+    assert predict("--output", "link.json", "calls/b.wav") == 0
+    assert Path("link.json").is_symlink()
+    assert len(json.loads(Path("target.json").read_text("utf-8"))) == 1
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert predict("--output", "pipe", "calls/b.wav") == 0
+    assert b"b.wav" in os.read(reader, 10_000)
+    os.close(reader)
+    assert not Path("pipe").is_file()
+
+
+def test_a_pipe_in_a_folder_is_passed_over_and_a_broken_link_is_a_row(place, capsys):
+    os.mkfifo("calls/a.wav")
+    Path("calls/d.wav").symlink_to("gone")
+    assert predict("--format", "json", "calls") == 1
+    text = capsys.readouterr()
+    assert [row["path"] for row in json.loads(text.out) if row["error"]] == ["calls/d.wav"]
+    assert "passed over: 2 files" in text.err
+
+
+@pytest.mark.parametrize(("stream", "arguments"), [("stdin", ["-"]), ("stdout", ["calls/b.wav"])])
+def test_a_closed_stream_is_one_line(place, capsys, monkeypatch, stream, arguments):
+    monkeypatch.setattr(sys, stream, None)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "--model", "models/tiny", *arguments])
+    told = f"{ended.value.code}{capsys.readouterr().out if stream == 'stdin' else ''}"
+    assert f"standard {stream.removeprefix('std')}put is closed" in told
 
 
 def test_a_recording_without_permission_is_a_row(place, capsys, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
+import pickle
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,7 +23,7 @@ from voicetraits.recognizer import speech as speech_module
 from voicetraits.recognizer.decision import decide, renormalised, restricted
 from voicetraits.recognizer.model import RELEASED, ExportedModel, Head
 from voicetraits.recognizer.recognizer import Recognizer
-from voicetraits.recognizer.speech import Part, find_speech
+from voicetraits.recognizer.speech import Part, Speech, find_speech
 from voicetraits.recognizer.windows import stretches, windows
 
 RATE = 16000
@@ -103,6 +106,30 @@ def test_speech_far_into_a_long_silence_is_found():
     found = find_speech(signal)
     assert found.enough
     assert found.parts[0].start > 99 * RATE
+
+
+@pytest.mark.parametrize(
+    ("spoken", "length", "enough"),
+    [
+        ([(10, 12)], 20, False),  # 0.06 s of a word
+        ([(10, 20)], 20, True),
+        ([(n, n + 5) for n in range(0, 600, 100)], 600, False),  # notes, 5 % of the recording
+        ([(n, n + 5) for n in range(0, 600, 40)], 600, True),
+        ([(100, 116)], 6000, True),  # a word in a long silence
+        ([], 0, False),
+    ],
+)
+def test_scattered_moments_of_a_long_recording_are_no_speech(spoken, length, enough):
+    frames = np.zeros(length, bool)
+    for start, end in spoken:
+        frames[start:end] = True
+    assert Speech((), frames).enough == enough
+
+
+def test_a_recognition_can_be_copied_and_sent_to_another_process(recognizer):
+    found = recognizer.predict(speech(), sample_rate=RATE)
+    assert pickle.loads(pickle.dumps(found)) == copy.deepcopy(found) == found
+    assert dataclasses.asdict(found)["language_probabilities"] == found.language_probabilities
 
 
 def test_a_long_recording_is_heard_like_a_short_one_across_its_blocks():
@@ -202,7 +229,10 @@ def test_samples_of_any_kind_give_the_same_as_the_file(recognizer):
     ("samples", "rate", "why"),
     [
         (np.zeros(9), None, "give sample_rate in Hz"),
-        (np.zeros(9), 0, "give sample_rate in Hz"),
+        (np.zeros(9), 0, "sample_rate 0: give 1,000 to 400,000 Hz"),
+        (np.ones(9), math.nan, "sample_rate nan: give"),
+        (np.ones(9), math.inf, "sample_rate inf: give"),
+        (np.ones(9), 1e-3, "sample_rate 0.001: give"),
         (np.zeros(0), RATE, r"shape \(0,\)"),
         (np.zeros((2, 2, 2)), RATE, r"shape \(2, 2, 2\)"),
         (np.array([0.0, math.nan]), RATE, "not finite"),
@@ -333,9 +363,11 @@ def test_a_network_of_others_is_refused(tmp_path):
 def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
     folder = tmp_path / "models" / "mine"
     folder.mkdir(parents=True)
-    missing = r"data/exported/mine\.onnx: the model cannot be read \(No such file"
+    missing = r"models/mine: nothing has been exported from this folder to .*/mine\.onnx; name"
     with pytest.raises(InputError, match=missing):
         ExportedModel(folder)
+    with pytest.raises(InputError, match=r"^/: nothing has been exported"):
+        ExportedModel(Path("/"))
     (tmp_path / "data" / "exported").mkdir(parents=True)
     write_model(tmp_path / "data" / "exported" / "mine.onnx")
     assert ExportedModel(folder).name == "tiny"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,7 +29,7 @@ from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
 from voicetraits.errors import InputError
 
 # What is outside comes from a damaged header, and costs memory or gives no speech.
-_RATES = range(1000, 400_001)  # Hz
+RATES = range(1000, 400_001)  # Hz
 _MOST_CHANNELS = 32
 _LOUDEST = 1e15  # 1 is full scale; squares of more are no float32
 _LONGEST = 24 * 3600  # seconds; a header that promises more says nothing about the duration
@@ -102,6 +102,11 @@ def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> So
     opener: _Opener = _by_libsndfile
     try:
         channels, rate, frames = _first_part(opener, data, wanted)
+        if not len(channels):
+            # A recorder that was cut off leaves a header that says so; FFmpeg reads what follows.
+            with suppress(FfmpegError):
+                channels, rate, frames = _first_part(FfmpegFile, data, wanted)
+                opener = FfmpegFile
     except soundfile.LibsndfileError as error:
         opener = FfmpegFile
         try:
@@ -164,11 +169,15 @@ def _first_part(opener: _Opener, data: bytes, wanted: float) -> tuple[np.ndarray
     """Samples (frames, channels), sample rate in Hz, and the frames of the whole file or NaN."""
     with opener(data) as file:
         rate = file.samplerate
-        if rate not in _RATES:
+        if rate not in RATES:
             raise AudioError("a sample rate that no recorder has")
         if file.channels > _MOST_CHANNELS:
             raise AudioError(f"more than {_MOST_CHANNELS} channels")
-        frames = -1 if math.isinf(wanted) else int(wanted * rate)
+        if not math.isinf(wanted):
+            frames = int(wanted * rate)
+        else:
+            # Of a file that is only read from front to back, as GSM 6.10, the header says it.
+            frames = file.frames if isinstance(file, soundfile.SoundFile) else -1
         samples = file.read(frames, dtype="float32", always_2d=True)
         return samples, rate, file.frames
 

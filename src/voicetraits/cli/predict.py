@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from voicetraits.cli.options import add_model
-from voicetraits.cli.recordings import STANDARD_INPUT, recordings
+from voicetraits.cli.recordings import ENDINGS, STANDARD_INPUT, recordings
 from voicetraits.cli.rows import COLUMNS, FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
 from voicetraits.errors import InputError
 from voicetraits.output import quiet_without_reader
@@ -84,6 +83,7 @@ def predict(options: argparse.Namespace) -> None:
     if form == "parquet" and not options.output and sys.stdout.isatty():
         raise InputError("a terminal cannot show Parquet; name a file with --output")
     paths, passed_over = recordings(options.paths)
+    _check_output(options, paths)
     # Loading what runs a model takes a while, and what is wrong otherwise is said before.
     from voicetraits.recognizer.recognizer import Recognizer
     from voicetraits.workers.pool import cores
@@ -108,7 +108,7 @@ def predict(options: argparse.Namespace) -> None:
             failed += any(row["error"] for row in found)
             yield from found
 
-    with _quiet_when_stopped(), quiet_without_reader(), _output(options.output) as out:
+    with quiet_without_reader(), _output(options.output) as out:
         if form == "parquet":
             write_parquet(rows(), out.buffer, timeline=options.segments)
         else:
@@ -124,6 +124,28 @@ def _form(output: Path | None) -> str:
     return ending if ending in FORMATS else "table"
 
 
+def _check_output(options: argparse.Namespace, paths: Sequence[str]) -> None:
+    """See that what is written goes somewhere, and over no recording, before any work.
+
+    Raises:
+        InputError: If not.
+    """
+    output = options.output
+    if output is None:
+        if sys.stdout is None:
+            raise InputError("standard output is closed; name a file with --output")
+        return
+    if output.is_dir():
+        raise InputError(f"{output}: a folder; name a file in it with --output")
+    if output.suffix.lower() in ENDINGS:
+        raise InputError(
+            f"{output}: --output writes no recording; name a file that ends in "
+            f"{', '.join(f'.{name}' for name in FORMATS[1:])} or .txt"
+        )
+    if output.exists() and any(Path(path).exists() and output.samefile(path) for path in paths):
+        raise InputError(f"{output}: is one of the recordings; name another file with --output")
+
+
 def _introduce(recognizer: Recognizer) -> None:
     model = recognizer.model
     print(f"model {model.name}, trained on: {model.trained_on}", file=sys.stderr)
@@ -135,26 +157,19 @@ def _introduce(recognizer: Recognizer) -> None:
 
 
 @contextmanager
-def _quiet_when_stopped() -> Iterator[None]:
-    """End the process by Ctrl-C without a traceback, after the recordings in hand."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-
-
-@contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is there when it is whole."""
+    """Standard output, or a file that is there when it is whole; a device or pipe as it is."""
     if path is None:
         yield sys.stdout
         return
     from voicetraits.storage.files import whole_file
 
     try:
+        path = path.resolve()  # what a link leads to is written, not the link
+        whole = nullcontext(path) if path.exists() and not path.is_file() else whole_file(path)
         with (
-            whole_file(path) as temporary,
-            temporary.open("w", encoding="utf-8", errors="surrogateescape") as file,
+            whole as place,
+            place.open("w", encoding="utf-8", errors="surrogateescape") as file,
         ):
             yield file
     except OSError as error:
@@ -180,12 +195,18 @@ def _results(
 
 def _rows(recognizer: Recognizer, path: str, *, timeline: bool) -> list[Row]:
     try:
-        source = sys.stdin.buffer.read() if path == STANDARD_INPUT else path
+        source = _standard_input() if path == STANDARD_INPUT else path
         found = recognizer.segments(source) if timeline else [recognizer.predict(source)]
     except (InputError, MemoryError) as error:
         place = dict.fromkeys(PLACE) if timeline else {}
         return [{"path": path, **place, **_NOTHING, "error": str(error) or "out of memory"}]
     return [{"path": path, **_row(one, timeline=timeline)} for one in found]
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InputError("standard input is closed")
+    return sys.stdin.buffer.read()
 
 
 def _row(found: Recognition, *, timeline: bool) -> Row:

@@ -57,13 +57,20 @@ def _files(name: str) -> list[str]:
 
 def _in_folder(folder: str) -> tuple[list[str], int]:
     files = list(_walk(folder))
-    found = sorted(path for path in files if Path(path).suffix.lower() in ENDINGS)
+    found = sorted(
+        path for path in files if Path(path).suffix.lower() in ENDINGS and not _is_special(path)
+    )
     if not found:
         raise InputError(
             f"{_shown(folder)}: no recording in this folder: none of its files ({len(files):,}) "
             "ends in .wav, .mp3 or as other audio or video does; name a file itself to have it read"
         )
     return found, len(files) - len(found)
+
+
+def _is_special(path: str) -> bool:
+    """Whether it is a pipe or the like, at which reading could wait for ever."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - 100,000
 
 
 def _walk(folder: str) -> Iterator[str]:

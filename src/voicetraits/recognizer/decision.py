@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -27,7 +26,7 @@ class Answer:
     """
 
     value: str = UNKNOWN
-    probabilities: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    probabilities: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
 
     @property
@@ -103,7 +102,7 @@ def decide(task: str, head: Head, probabilities: np.ndarray) -> Answer:
         head: Classes and threshold.
         probabilities: Shape (classes,).
     """
-    by_class = MappingProxyType(dict(zip(head.classes, probabilities.tolist(), strict=True)))
+    by_class = dict(zip(head.classes, probabilities.tolist(), strict=True))
     best = max(by_class, key=by_class.__getitem__)
     if best == OTHER:
         return Answer(probabilities=by_class, reason=f"{task}: none of those known")

@@ -120,8 +120,17 @@ def _read(path: Path | None) -> tuple[Path, bytes]:
     path = path or RELEASED
     if path.is_dir():
         # The folder of a trained model, beside which `make repro` puts what it exports.
-        path = path.resolve().parents[1] / EXPORTED / f"{path.resolve().name}.onnx"
+        folder, given = path.resolve(), path
+        path = folder.parent.parent / EXPORTED / f"{folder.name}.onnx"
+        if not path.is_file():
+            raise InputError(
+                f"{given}: nothing has been exported from this folder to {path}; name "
+                "models/<name> after `make repro`, or an ONNX file"
+            )
     try:
         return path, path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: the model cannot be read ({error.strerror})") from error
+        raise InputError(
+            f"{path}: the model cannot be read ({error.strerror}); name an ONNX file, or "
+            "models/<name> after `make repro`"
+        ) from error

@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from voicetraits.audio.audible import mix
-from voicetraits.audio.decode import AudioError, decode
+from voicetraits.audio.decode import RATES, AudioError, decode
 from voicetraits.errors import InputError
 from voicetraits.export.contract import SAMPLE_RATE
 
@@ -95,8 +95,10 @@ def _stated_seconds(content: bytes) -> float:
 
 
 def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
-    if rate is None or rate <= 0:
+    if rate is None:
         raise InputError("samples come without their rate; give sample_rate in Hz")
+    if not RATES.start <= rate < RATES.stop:
+        raise InputError(f"sample_rate {rate}: give {RATES.start:,} to {RATES.stop - 1:,} Hz")
     # Other libraries have the channels first; taken for samples, they would be a moment of silence.
     channels_first = samples.ndim == 2 and samples.shape[0] < samples.shape[1]
     if samples.ndim not in (1, 2) or not samples.size or channels_first:

@@ -15,6 +15,9 @@ from voicetraits.export.contract import SAMPLE_RATE
 from voicetraits.recognizer.runtime import session
 
 LEAST_SPEECH = 0.3  # seconds; less is a click or a note that sounds like a voice for a moment
+# Scattered moments in a long recording are notes of music: somebody who speaks does so for a tenth
+# of it, or half a second on end.
+_LEAST_SHARE, _LEAST_UNBROKEN = 0.1, 0.5
 
 _NETWORK = "silero_vad/data/silero_vad_16k_sequence.onnx"
 _FRAME, _BEFORE = 512, 64  # samples: what a frame adds, and what it sees of the one before
@@ -56,7 +59,14 @@ class Speech(NamedTuple):
     @property
     def enough(self) -> bool:
         """Whether there is enough of it to be sure that it is speech."""
-        return self.seconds >= LEAST_SPEECH
+        often = self.spoken.mean() >= _LEAST_SHARE if len(self.spoken) else False
+        return self.seconds >= LEAST_SPEECH and (often or self._unbroken >= _LEAST_UNBROKEN)
+
+    @property
+    def _unbroken(self) -> float:
+        """Seconds of the longest speech on end."""
+        edges = np.flatnonzero(np.diff(self.spoken, prepend=False, append=False))
+        return float(np.diff(edges)[::2].max(initial=0)) * _FRAME / SAMPLE_RATE
 
     def between(self, start: int, end: int) -> Speech:
         """The speech of a stretch of the recording, which is given in samples."""

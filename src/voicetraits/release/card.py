@@ -195,8 +195,9 @@ network hears them.
 """
 
 _REST = """\
-- Less than 0.3 s of speech, noise, music without voice, tones: `unknown` for both, by a
-  [voice activity detector](predict.md), before the network is asked.
+- Less than 0.3 s of speech, noise, tones: `unknown` for both, by a [voice activity
+  detector](predict.md), before the network is asked. So is most music without voice; some notes
+  that are plucked sound like one to it.
 - Other languages: `unknown` for more clips than not, as the table says; the others get one of the
   four. Where other languages are likely, ask for more with `--language-threshold`.
 
