@@ -26,6 +26,7 @@ import psutil
 import pytest
 import soundfile
 
+from voicetraits.corpus.clips import CLIP_COLUMNS
 from voicetraits.dataset.parts import Part
 from voicetraits.dataset.scaling import Scaling
 from voicetraits.dataset.split import assign_parts
@@ -63,6 +64,14 @@ def model_of(task: Task, *, representation: str = "features", network: str = "or
     """A model of a task: language of all its locales, any other of es."""
     locale, locales = ("es", ("es",)) if task.column != "locale" else (ALL, task.classes)
     return Model(task, locale, locales, representation, network)
+
+
+def clips_of_one_speaker(names: list[str], **columns: object) -> pd.DataFrame:
+    """The clip table of one speaker's clips, all of them selected."""
+    values = dict.fromkeys(CLIP_COLUMNS.names, "") | {"speaker": "s", "gender": "male"}
+    values |= {"duration": np.nan, **columns}
+    del values["clip"]
+    return pd.DataFrame({"clip": names}, dtype=str).assign(**values)
 
 
 def with_age(text: str) -> str:

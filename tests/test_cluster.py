@@ -13,9 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from conftest import ROOT, audio_file, folder_bytes, tone, wait_for
+from conftest import ROOT, audio_file, clips_of_one_speaker, folder_bytes, tone, wait_for
 
 from voicetraits.audio.convert import convert
 from voicetraits.errors import InputError
@@ -123,20 +122,7 @@ def test_the_shards_are_those_that_one_process_makes(address, tmp_path, monkeypa
         for number, name in enumerate(names)
     ]
     files[4] = (names[4], b"no clip")
-    table = pd.DataFrame(
-        {
-            "clip": names,
-            "speaker": "s",
-            "gender": "male",
-            "age": "",
-            "accent": "",
-            "source": "",
-            "sentence": "",
-            "part": "",
-            "duration": 0.5,
-            "excluded": "",
-        }
-    )
+    table = clips_of_one_speaker(names, duration=0.5)
     for place in ("here", "cluster"):
         if place == "cluster":
             monkeypatch.setenv(SCHEDULER_ADDRESS, address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import audio_file, folder_bytes, tone
+from conftest import audio_file, clips_of_one_speaker, folder_bytes, tone
 
 from benchmarks._reference import reference_features
 from voicetraits.audio.convert import convert
@@ -32,11 +32,7 @@ def wavs(tmp_path_factory):
     clips = [(f"clip_{n:02}.wav", tone(hertz, 16000)) for n, hertz in enumerate(PITCHES)]
     files = [(name, audio_file(signal, 16000)) for name, signal in clips]
     files[6:6] = [(f"broken_{number}.wav", b"text") for number in range(3)]
-    names = [name for name, _ in files]
-    table = pd.DataFrame({"clip": names, "speaker": "s", "gender": "male"})
-    table = table.assign(
-        duration=np.nan, age="", accent="", source="", sentence="", part="", excluded=""
-    )
+    table = clips_of_one_speaker([name for name, _ in files])
     out = tmp_path_factory.mktemp("wav") / "es"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 3)
@@ -114,19 +110,7 @@ def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
 
 
 def test_a_locale_without_clips_gives_an_empty_folder(tmp_path):
-    columns = [
-        "clip",
-        "speaker",
-        "gender",
-        "age",
-        "accent",
-        "source",
-        "sentence",
-        "part",
-        "excluded",
-    ]
-    table = pd.DataFrame({name: [] for name in columns}, dtype=str).assign(duration=np.nan)
-    convert(table, [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
+    convert(clips_of_one_speaker([]), [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
     out = tmp_path / "features"
     assert extract(tmp_path / "wav", "features", clip=CLIP, analysis=ANALYSIS, out=out) == 0
     assert list(out.iterdir()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import audio_file, tone
+from conftest import audio_file, clips_of_one_speaker, tone
 
 from voicetraits.audio.convert import convert
 from voicetraits.dataset.pitch import StalePitchError, read_pitch
@@ -71,10 +71,7 @@ def wavs(tmp_path_factory):
         (f"clip_{n}.wav", audio_file(voice(f0, seconds=0.6 if n else 1.5), RATE))
         for n, f0 in enumerate(PITCHES)
     ]
-    table = pd.DataFrame({"clip": [name for name, _ in files], "speaker": "s", "gender": "male"})
-    table = table.assign(
-        duration=np.nan, age="", accent="", source="", sentence="", part="", excluded=""
-    )
+    table = clips_of_one_speaker([name for name, _ in files])
     out = tmp_path_factory.mktemp("wav") / "es"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("voicetraits.audio.convert.SHARD_CLIPS", 3)
@@ -129,19 +126,7 @@ def test_one_and_two_workers_write_the_same_bytes(wavs, tmp_path):
 
 
 def test_a_locale_without_clips_gives_an_empty_table(tmp_path):
-    columns = [
-        "clip",
-        "speaker",
-        "gender",
-        "age",
-        "accent",
-        "source",
-        "sentence",
-        "part",
-        "excluded",
-    ]
-    table = pd.DataFrame({name: [] for name in columns}, dtype=str).assign(duration=np.nan)
-    convert(table, [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
+    convert(clips_of_one_speaker([]), [], CLIP, locale="es", out=tmp_path / "wav", workers=1)
     out = tmp_path / "es.parquet"
     assert measure_pitch(tmp_path / "wav", clip=CLIP, out=out) == 0
     assert list(pd.read_parquet(out)) == module._SCHEMA.names

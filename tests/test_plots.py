@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
-from conftest import ROOT, audio_file
+from conftest import ROOT, audio_file, clips_of_one_speaker
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -405,19 +405,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_converted(durations: dict[str, float], *, gender: str = "female") -> None:
     """The clip table and the converted clips of a locale: "broken", "half" (0.5 s), "one" (1 s)."""
-    table = pd.DataFrame(
-        {"clip": list(durations), "duration": list(durations.values())}, dtype=object
-    )
-    table = table.astype({"duration": "float32"}).assign(
-        speaker="5f0c",
-        gender=gender,
-        age="",
-        accent="",
-        source="",
-        sentence="",
-        part="",
-        excluded="",
-    )
+    lengths = np.array(list(durations.values()), np.float32)
+    table = clips_of_one_speaker(list(durations), gender=gender, duration=lengths)
     write_clips(table[CLIP_COLUMNS.names], "data/clips/es.parquet")
     sounds = {
         "broken": b"RIFF, but not really",

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from conftest import ROOT, audio_file, folder_bytes, tone
+from conftest import ROOT, audio_file, clips_of_one_speaker, folder_bytes, tone
 
 from voicetraits.audio.convert import convert
 from voicetraits.features.extract import extract
@@ -26,9 +25,7 @@ CLIP = Clip(sample_rate=8000, seconds=0.5, longest=0.5)
 NAMES = [f"clip_{number:02}.wav" for number in range(14)]
 FILES = [(name, audio_file(tone(250 + 40 * n, 8000), 8000)) for n, name in enumerate(NAMES)]
 FILES[1] = (NAMES[1], b"no clip")
-TABLE = pd.DataFrame(
-    {"clip": NAMES, "speaker": "s", "gender": "male", "age": "", "accent": "", "source": ""}
-).assign(sentence="", part="", duration=0.5, excluded="")
+TABLE = clips_of_one_speaker(NAMES, duration=0.5)
 
 
 @pytest.fixture(autouse=True)
