@@ -22,15 +22,14 @@ from typing import Any
 
 import pandas as pd
 
-from stages.released import CLIPS, WORK, read_folders
+from stages.released import CLIPS, read_folders, spoilt
 from voicetraits.audio.conditions import CONDITIONS
 from voicetraits.dataset.parts import TEST, TRAINING
-from voicetraits.params import load_params
 from voicetraits.release.build import assign, assign_spoken, train
 from voicetraits.release.calibrate import scored
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, read_recipe
-from voicetraits.release.worse import WorseClips, predict_worse, worse_clips
+from voicetraits.release.worse import WorseClips, predict_worse
 from voicetraits.tasks import Task
 from voicetraits.workers.environment import pin_environment
 
@@ -66,7 +65,7 @@ def main(name: str) -> None:
     results = Path(f"benchmarks/results/recipe-{name}.json")
     done = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     known = {(row["variant"], row["seed"]) for row in done}
-    worse = spoilt(recipe, task)
+    worse = left_out(recipe, task)
     for variant in VARIANTS:
         for seed in SEEDS:
             # Pico's voices have no gender; nor is there any need of phones to tell it.
@@ -86,12 +85,10 @@ def corpora(variant: str) -> list[str]:
     return list(VARIANTS[variant].get("corpora", ["real"]))
 
 
-def spoilt(recipe: Recipe, task: Task) -> WorseClips:
-    """What is left out, under every condition."""
+def left_out(recipe: Recipe, task: Task) -> WorseClips:
+    """What no network hears, under every condition."""
     clips = assign(pd.read_parquet(CLIPS), recipe, task, leave_out=True)
-    own = clips[clips["part"].eq(TEST) & clips["language"].ne(FOREIGN)]
-    params = load_params().model_copy(update={"seed": recipe.seed, "clip": recipe.clip})
-    return worse_clips(own, params, corpora=WORK / "corpora")
+    return spoilt(clips[clips["part"].eq(TEST) & clips["language"].ne(FOREIGN)], recipe)
 
 
 def measure(
@@ -99,11 +96,13 @@ def measure(
 ) -> dict[str, float]:
     """Balanced accuracy of one network on what was left out, as it is and spoilt."""
     changes = {"ensemble": 1, "distil": 0, "phones": 0, **VARIANTS[variant]}
-    names = changes.pop("corpora", ["real"])
+    changes.pop("corpora", None)
     declared = recipe.network(task)
     frames = declared.frames.model_copy(update=changes)
     phones = declared.phones if frames.phones else None
-    network = declared.model_copy(update={"corpora": names, "phones": phones, "frames": frames})
+    network = declared.model_copy(
+        update={"corpora": corpora(variant), "phones": phones, "frames": frames}
+    )
     recipe = recipe.model_copy(update={"seed": seed, task.name: network})
     table = pd.read_parquet(CLIPS)
     clips = assign(table, recipe, task, leave_out=True)

@@ -22,7 +22,7 @@ from voicetraits.release.build import assign, assign_spoken, predict, train
 from voicetraits.release.calibrate import FINAL, ROWS, TESTED, WORSE
 from voicetraits.release.clips import FOREIGN, gather
 from voicetraits.release.recipe import Recipe, read_recipe
-from voicetraits.release.worse import predict_worse, worse_clips
+from voicetraits.release.worse import WorseClips, predict_worse, worse_clips
 from voicetraits.sample.phones import phone_numbers
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import write_table
@@ -75,6 +75,12 @@ def read_folders() -> dict[str, Path]:
     return {home: Path(path) for home, path in table.itertuples(index=False)}
 
 
+def spoilt(clips: pd.DataFrame, recipe: Recipe) -> WorseClips:
+    """Clips under every condition."""
+    params = load_params().model_copy(update={"seed": recipe.seed, "clip": recipe.clip})
+    return worse_clips(clips, params, corpora=WORK / "corpora")
+
+
 def _train(recipe: Recipe, task: Task, name: str) -> None:
     """Train the network of a task, and predict what was left out."""
     table, leave_out = pd.read_parquet(CLIPS), name == TESTED
@@ -95,9 +101,8 @@ def _train(recipe: Recipe, task: Task, name: str) -> None:
             tested = predict(network, clips, read_folders(), recipe, task)
             write_table(folder / ROWS, tested)
             own = tested[tested["language"].ne(FOREIGN) & tested[task.column].isin(task.classes)]
-            params = load_params().model_copy(update={"seed": recipe.seed, "clip": recipe.clip})
-            worse = worse_clips(own, params, corpora=WORK / "corpora")
-            write_table(folder / WORSE, predict_worse(network, worse, task, recipe.hearing(task)))
+            worse = predict_worse(network, spoilt(own, recipe), task, recipe.hearing(task))
+            write_table(folder / WORSE, worse)
     print(f"{name} {task.name}: trained")
 
 

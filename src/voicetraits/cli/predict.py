@@ -83,7 +83,7 @@ def predict(options: argparse.Namespace) -> None:
     if form == "parquet" and not options.output and sys.stdout.isatty():
         raise InputError("a terminal cannot show Parquet; name a file with --output")
     paths, passed_over = recordings(options.paths)
-    _check_output(options, paths)
+    _check_output(options.output, paths)
     # Loading what runs a model takes a while, and what is wrong otherwise is said before.
     from voicetraits.recognizer.recognizer import Recognizer
     from voicetraits.workers.pool import cores
@@ -124,13 +124,12 @@ def _form(output: Path | None) -> str:
     return ending if ending in FORMATS else "table"
 
 
-def _check_output(options: argparse.Namespace, paths: Sequence[str]) -> None:
+def _check_output(output: Path | None, paths: Sequence[str]) -> None:
     """See that what is written goes somewhere, and over no recording, before any work.
 
     Raises:
         InputError: If not.
     """
-    output = options.output
     if output is None:
         if sys.stdout is None:
             raise InputError("standard output is closed; name a file with --output")

@@ -70,7 +70,7 @@ def _in_folder(folder: str) -> tuple[list[str], int]:
 
 def _is_special(path: str) -> bool:
     """Whether it is a pipe or the like, at which reading could wait for ever."""
-    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - 100,000
+    return not os.path.isfile(path) and os.path.exists(path)  # noqa: PTH110, PTH113 - 100,000
 
 
 def _walk(folder: str) -> Iterator[str]:

@@ -65,8 +65,8 @@ class Speech(NamedTuple):
     @property
     def _unbroken(self) -> float:
         """Seconds of the longest speech on end."""
-        edges = np.flatnonzero(np.diff(self.spoken, prepend=False, append=False))
-        return float(np.diff(edges)[::2].max(initial=0)) * _FRAME / SAMPLE_RATE
+        lengths = np.diff(_runs(self.spoken), axis=1)
+        return float(lengths.max(initial=0)) * _FRAME / SAMPLE_RATE
 
     def between(self, start: int, end: int) -> Speech:
         """The speech of a stretch of the recording, which is given in samples."""
@@ -86,15 +86,19 @@ def find_speech(samples: np.ndarray) -> Speech:
         InputError: If silero-vad is not installed.
     """
     spoken = speech_probabilities(samples) >= _SPEECH
-    edges = np.flatnonzero(np.diff(spoken, prepend=False, append=False)) * _FRAME
     margin = round(_MARGIN * SAMPLE_RATE)
     parts: list[Part] = []
-    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for start, end in (_runs(spoken) * _FRAME).tolist():
         part = Part(max(0, start - margin), min(len(samples), end + margin))
         if parts and part.start <= parts[-1].end:
             part = Part(parts.pop().start, part.end)
         parts.append(part)
     return Speech(tuple(parts), spoken)
+
+
+def _runs(spoken: np.ndarray) -> np.ndarray:
+    """Where speech goes on without a break: first frame and the one after, shape (runs, 2)."""
+    return np.flatnonzero(np.diff(spoken, prepend=False, append=False)).reshape(-1, 2)
 
 
 def speech_probabilities(samples: np.ndarray) -> np.ndarray:

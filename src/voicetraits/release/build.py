@@ -116,13 +116,12 @@ def train(
             label=label,
         )
     stored = StoredFrames(clips, folders, budget_gb=4)
-    places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
     return fit_frames(
         frames.networks[0],
         task,
         stored,
         [class_numbers(clips, task)],
-        places,
+        _places(clips),
         groups_of(clips),
         frames,
         seed=recipe.seed,
@@ -146,7 +145,7 @@ def _knowing_phones(
     """Weights of layers that know phones."""
     from voicetraits.training.phones import fit_phones
 
-    places = {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
+    places = _places(clips)
     return fit_phones(
         frames.networks[0],
         task,
@@ -159,6 +158,11 @@ def _knowing_phones(
         label=label,
         live_folder=live_folder,
     )
+
+
+def _places(clips: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Which clips are trained on, and which are watched."""
+    return {part: np.flatnonzero(clips["part"] == part) for part in (TRAINING, VALIDATION)}
 
 
 def shares(clips: pd.DataFrame, *, people: float) -> np.ndarray:
