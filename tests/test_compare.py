@@ -14,7 +14,7 @@ from voicetraits.evaluation.compare import BETTER, SAME, WORSE, Answers, paired_
 from voicetraits.report import comparison
 from voicetraits.report.comparison import causes, compare_model
 from voicetraits.report.comparison_text import WIDTH, comparison_text
-from voicetraits.report.revisions import Revision, RevisionError, Stage
+from voicetraits.report.revisions import Revision, RevisionError, Stage, read_revision
 
 CLASSES = ["male", "female"]
 MODEL = "gender-es-features-original"
@@ -307,6 +307,11 @@ class TestRows:
         (cache.folder / table[:2] / table[2:]).unlink()
         with pytest.raises(RevisionError, match=r"predictions\.parquet is not in DVC's cache"):
             list(compare_model(a, b, MODEL))
+
+    def test_outside_a_clone_it_says_where_to_go(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(RevisionError, match=r"not in a clone.*go to the folder of dvc\.yaml"):
+            read_revision("HEAD")
 
 
 MACHINE = "Same parameters, code and data: the difference is the machine or the environment"

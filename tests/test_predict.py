@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,21 @@ def test_a_closed_stream_is_one_line(place, capsys, monkeypatch, stream, argumen
         main(["predict", "--model", "models/tiny", *arguments])
     told = f"{ended.value.code}{capsys.readouterr().out if stream == 'stdin' else ''}"
     assert f"standard {stream.removeprefix('std')}put is closed" in told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device is Linux's")
+@pytest.mark.parametrize("form", ["table", "parquet"])
+def test_a_full_disk_is_one_line(place, monkeypatch, form):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit, match="standard output: cannot be written"):
+            main(["predict", "--model", "models/tiny", "--format", form, "calls/b.wav"])
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"voicetraits {version('voicetraits')}\n"
 
 
 def test_a_recording_without_permission_is_a_row(place, capsys, monkeypatch):

@@ -233,10 +233,12 @@ def test_samples_of_any_kind_give_the_same_as_the_file(recognizer):
         (np.ones(9), math.nan, "sample_rate nan: give"),
         (np.ones(9), math.inf, "sample_rate inf: give"),
         (np.ones(9), 1e-3, "sample_rate 0.001: give"),
+        (np.ones(9, np.int64), 16000, "type int64; give floats, or uint8, int16, int32"),
+        (np.ones(9, np.uint16), 16000, "type uint16; give floats, or uint8, int16, int32"),
         (np.zeros(0), RATE, r"shape \(0,\)"),
         (np.zeros((2, 2, 2)), RATE, r"shape \(2, 2, 2\)"),
         (np.array([0.0, math.nan]), RATE, "not finite"),
-        (np.array(["a"]), RATE, "give floats or integers"),
+        (np.array(["a"]), RATE, "type <U1; give floats"),
     ],
 )
 def test_samples_that_are_none_are_refused(recognizer, samples, rate, why):
@@ -298,6 +300,10 @@ def test_locales_restrict_and_renormalise(tmp_path):
     found = Recognizer.load(path, locales=["en", "de"]).predict(speech(), sample_rate=RATE)
     assert found.language == "en"
     assert found.language_probabilities == pytest.approx({"de": 1 / 3, "en": 2 / 3})
+    one = Recognizer.load(path, locales="en").predict(speech(), sample_rate=RATE)
+    assert one.language_probabilities == {"en": 1}
+    with pytest.raises(InputError, match="locale '': not in the model"):
+        Recognizer.load(path, locales=[""])
     with pytest.raises(InputError, match="locale xx: not in the model, which knows de, en, es, fr"):
         Recognizer.load(path, locales=["es", "xx"])
 

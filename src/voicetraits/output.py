@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import signal
@@ -10,6 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from voicetraits.errors import InputError
 
 # Others are shown by their numbers, which tell one file name from another: \\xfc.
 _PLAIN = {"·": "-", "–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"'}  # noqa: RUF001
@@ -31,15 +35,28 @@ def quiet_without_reader() -> Iterator[None]:
     """End the process without a word when nobody reads it any more, as `| head` does.
 
     The exit code is what a shell gives for a process that the signal of a broken pipe has ended.
+
+    Raises:
+        InputError: If the disk that standard output leads to is full.
     """
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        with Path(os.devnull).open("wb") as nowhere:
-            for stream in (sys.stdout, sys.stderr):  # Python will flush both
-                os.dup2(nowhere.fileno(), stream.fileno())
+        _discard(sys.stdout, sys.stderr)
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard(sys.stdout)
+        raise InputError(f"standard output: cannot be written ({error.strerror})") from error
+
+
+def _discard(*streams: TextIO) -> None:
+    """Let what is still held for these go nowhere when Python flushes them at its end."""
+    with Path(os.devnull).open("wb") as nowhere:
+        for stream in streams:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from voicetraits.cli.demo import add_demo, demo
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _use_library_of_this_work_tree()
     printable_output()
     parser = argparse.ArgumentParser(prog="voicetraits", description=__doc__)
+    told = f"%(prog)s {version('voicetraits')}"
+    parser.add_argument("--version", action="version", version=told)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("results", help="print the table of results from metrics/ as Markdown")
     fetch = commands.add_parser(

@@ -120,7 +120,8 @@ def restricted(head: Head, wanted: Collection[str]) -> Head:
     """
     if missing := sorted(set(wanted) - set(head.classes)):
         raise InputError(
-            f"locale {', '.join(missing)}: not in the model, which knows {', '.join(head.classes)}"
+            f"locale {', '.join(name or repr(name) for name in missing)}: not in the model, which "
+            f"knows {', '.join(head.classes)}"
         )
     return head._replace(classes=tuple(name for name in head.classes if name in wanted))
 

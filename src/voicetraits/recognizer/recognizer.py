@@ -40,7 +40,7 @@ class Recognizer:
         self,
         model: ExportedModel,
         *,
-        locales: Collection[str] = (),
+        locales: str | Collection[str] = (),
         language_threshold: float | None = None,
         gender_threshold: float | None = None,
     ) -> None:
@@ -48,6 +48,7 @@ class Recognizer:
         self.model = model
         self._heads = dict(model.heads)
         if locales:
+            locales = [locales] if isinstance(locales, str) else locales
             if "language" not in self._heads:
                 raise InputError(f"model {model.name} tells no languages apart; give no locale")
             self._heads["language"] = restricted(self._heads["language"], locales)
@@ -64,7 +65,7 @@ class Recognizer:
         cls,
         path: str | os.PathLike[str] | None = None,
         *,
-        locales: Collection[str] = (),
+        locales: str | Collection[str] = (),
         language_threshold: float | None = None,
         gender_threshold: float | None = None,
     ) -> Recognizer:
@@ -73,7 +74,7 @@ class Recognizer:
         Args:
             path: An ONNX file that voicetraits has exported, or models/<name>; by
                 default, the released model.
-            locales: The only languages that are possible, where that is known.
+            locales: The only language or languages that are possible, where that is known.
             language_threshold: The least probability of an answer; by default, the model's own.
             gender_threshold: Likewise.
 
@@ -92,7 +93,7 @@ class Recognizer:
 
         Args:
             recording: A path, the bytes of an audio file, or samples: shape (n,) or (n, channels),
-                floats with 1 as full scale, or integers.
+                floats with 1 as full scale, or integers as WAV has them (uint8, int16, int32).
             sample_rate: Of samples, in Hz.
 
         Raises:

@@ -17,6 +17,8 @@ from voicetraits.audio.decode import RATES, AudioError, decode
 from voicetraits.errors import InputError
 from voicetraits.export.contract import SAMPLE_RATE
 
+# As WAV has samples. Of others, such as int64, nobody knows what full scale is.
+_INTEGERS = tuple(map(np.dtype, ("uint8", "int16", "int32")))
 _SILENCE = "silence alone"  # decode's reason, which is an answer here and no error
 
 
@@ -43,7 +45,8 @@ def recording_of(
 
     Args:
         source: A path, the bytes of an audio file, or samples: shape (n,) or (n, channels), floats
-            with 1 as full scale, or integers. One that is read already is given back.
+            with 1 as full scale, or integers as WAV has them. One that is read already is given
+            back.
         sample_rate: Of samples, in Hz.
         longest: Seconds that a file may have. Of a longer one, no more than this is decoded.
 
@@ -103,11 +106,13 @@ def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
     channels_first = samples.ndim == 2 and samples.shape[0] < samples.shape[1]
     if samples.ndim not in (1, 2) or not samples.size or channels_first:
         raise InputError(f"samples of shape {samples.shape}; give (n,) or (n, channels)")
-    if samples.dtype.kind in "iu":
+    if samples.dtype in _INTEGERS:
         zero, full = (128, 128) if samples.dtype == np.uint8 else (0, np.iinfo(samples.dtype).max)
         samples = (samples.astype(np.float64) - zero) / full
     elif samples.dtype.kind != "f":
-        raise InputError(f"samples of type {samples.dtype}; give floats or integers")
+        raise InputError(
+            f"samples of type {samples.dtype}; give floats, or {', '.join(map(str, _INTEGERS))}"
+        )
     channels = samples.reshape(len(samples), -1).astype(np.float32)
     if not np.isfinite(channels).all():
         raise InputError("samples that are not finite numbers")

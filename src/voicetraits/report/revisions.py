@@ -116,7 +116,7 @@ def read_revision(name: str) -> Revision:
     Raises:
         RevisionError: If it is not there, or has no pipeline with results.
     """
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
     from dvc.scm import RevError, resolve_rev
 
@@ -136,6 +136,10 @@ def read_revision(name: str) -> Revision:
         raise RevisionError(
             f"{name}: no commit, tag, branch or experiment of this name ({error}); see `git log` "
             "and `dvc exp list --all-commits`"
+        ) from error
+    except NotDvcRepoError as error:
+        raise RevisionError(
+            f"{Path.cwd()}: not in a clone of the repository; go to the folder of dvc.yaml"
         ) from error
     except DvcException as error:
         raise RevisionError(f"{name}: its pipeline cannot be read: {error}") from error
