@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -99,20 +99,7 @@ def decode(
 def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> Sound:
     # A tenth of a second more, so that the resampler's tail falls behind the cut.
     first, wanted = seconds + 0.1, longest + 0.1
-    opener: _Opener = _by_libsndfile
-    try:
-        channels, rate, frames = _first_part(opener, data, wanted)
-        if not len(channels):
-            # A recorder that was cut off leaves a header that says so; FFmpeg reads what follows.
-            with suppress(FfmpegError):
-                channels, rate, frames = _first_part(FfmpegFile, data, wanted)
-                opener = FfmpegFile
-    except soundfile.LibsndfileError as error:
-        opener = FfmpegFile
-        try:
-            channels, rate, frames = _first_part(opener, data, wanted)
-        except FfmpegError as other:
-            raise AudioError(str(other) or f"not readable as audio: {_why(error, data)}") from other
+    opener, channels, rate, frames = _begun(data, wanted)
     notes = []
     # Where decoding came to the end, the samples tell; elsewhere, header or packets.
     at_end = len(channels) < wanted * rate - 1
@@ -135,6 +122,22 @@ def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> So
     if not len(mono):
         raise AudioError("no samples")
     return Sound(mono, duration if duration <= _LONGEST else math.nan, ", ".join(notes))
+
+
+def _begun(data: bytes, wanted: float) -> tuple[_Opener, np.ndarray, int, float]:
+    """What can open the file, and its first part as `_first_part` has it."""
+    refused = "no samples"
+    try:
+        part = _first_part(_by_libsndfile, data, wanted)
+        if len(part[0]):
+            return _by_libsndfile, *part
+        # A recorder that was cut off leaves a header that says so; FFmpeg reads what follows.
+    except soundfile.LibsndfileError as error:
+        refused = f"not readable as audio: {_why(error, data)}"
+    try:
+        return FfmpegFile, *_first_part(FfmpegFile, data, wanted)
+    except FfmpegError as error:
+        raise AudioError(str(error) or refused) from error
 
 
 def _numbers(channels: np.ndarray, deciding: int) -> np.ndarray:
