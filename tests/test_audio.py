@@ -34,6 +34,12 @@ def pcm_of(segment) -> np.ndarray:
     return np.array(segment.get_array_of_samples())
 
 
+def noise(rate: int, channels: int) -> np.ndarray:
+    """Three seconds of noise, shape (samples, channels), float32."""
+    rng = np.random.default_rng(1)
+    return rng.normal(0, 0.1, (3 * rate, channels)).astype(np.float32)
+
+
 def signal_of(data: bytes, **options: Any) -> np.ndarray:
     return decode(data, **options).signal
 
@@ -129,6 +135,43 @@ def test_the_duration_is_that_of_the_whole_file_however_little_is_decoded(format
     assert sound.duration == pytest.approx(2.0, abs=0.1 if format == "MP3" else 1e-9)
 
 
+@pytest.mark.parametrize("format", ["WAV", "MP3", "FLAC", "OGG"])
+@pytest.mark.parametrize(("rate", "channels"), [(48000, 2), (RATE, 1), (44100, 1)])
+def test_a_long_file_is_decoded_piece_by_piece_to_the_same(monkeypatch, format, rate, channels):
+    data = audio_file(noise(rate, channels), rate, format)
+    whole = decode(data, name="a", sample_rate=RATE)
+    monkeypatch.setattr("voicetraits.audio.decode._AT_A_TIME", 0.7)
+    pieces = decode(data, name="a", sample_rate=RATE)
+    np.testing.assert_allclose(pieces.signal, whole.signal, atol=2e-7)  # MP3 is rounded anew
+    assert (pieces.duration, pieces.note) == (whole.duration, whole.note)
+
+
+def test_what_a_long_file_has_out_of_phase_is_told_by_its_first_piece(monkeypatch):
+    left = noise(RATE, 1)
+    data = audio_file(np.concatenate([left, -left], axis=1), RATE)
+    monkeypatch.setattr("voicetraits.audio.decode._AT_A_TIME", 0.7)
+    sound = decode(data, name="a", sample_rate=RATE)
+    assert sound.note == "one channel of an out-of-phase recording"
+    assert alike(sound.signal, left[:, 0]) > 0.999
+
+
+def test_a_long_file_that_is_damaged_later_gives_the_rest(monkeypatch):
+    data = bytearray(audio_file(noise(RATE, 1), RATE, "FLAC"))
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    monkeypatch.setattr("voicetraits.audio.decode._AT_A_TIME", 0.4)
+    sound = decode(bytes(data), name="a", sample_rate=RATE)
+    assert 1.0 < sound.duration < 3.0
+
+
+@pytest.mark.parametrize("at", [0.2, 2.5])
+def test_a_long_file_with_samples_that_are_not_numbers_is_refused(monkeypatch, at):
+    samples = noise(RATE, 1)
+    samples[round(at * RATE)] = math.nan
+    monkeypatch.setattr("voicetraits.audio.decode._AT_A_TIME", 0.7)
+    with pytest.raises(AudioError, match="samples that are not numbers"):
+        decode(audio_file(samples, RATE, subtype="FLOAT"), name="a", sample_rate=RATE)
+
+
 @pytest.mark.parametrize("rate", [1, 999, 400_001, 2**31 - 1])
 def test_a_sample_rate_that_no_recorder_has_is_refused(rate):
     data = bytearray(audio_file(tone(440, RATE), RATE))
@@ -142,7 +185,7 @@ def test_hundreds_of_channels_are_refused():
         signal_of(audio_file(np.ones((100, 200)), RATE), name="a.wav", sample_rate=RATE)
 
 
-@pytest.mark.parametrize("library", ["soundfile.SoundFile.read", "soxr.resample"])
+@pytest.mark.parametrize("library", ["soundfile.SoundFile.read", "soxr.ResampleStream"])
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError, AssertionError, ZeroDivisionError])
 def test_whatever_a_library_makes_of_garbage_is_a_reason(monkeypatch, library, kind):
     def fails(*_: Any, **__: Any) -> None:

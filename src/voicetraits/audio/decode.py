@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,8 +21,10 @@ from voicetraits.audio.audible import (
     CUT_LATER,
     FARTHEST,
     ONE_CHANNEL,
+    heard_alone,
     mix,
     plainly_sounds,
+    to_one,
     where_sound_begins,
 )
 from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
@@ -32,6 +34,7 @@ from voicetraits.errors import InputError
 RATES = range(1000, 400_001)  # Hz
 _MOST_CHANNELS = 32
 _LOUDEST = 1e15  # 1 is full scale; squares of more are no float32
+_AT_A_TIME = 300.0  # seconds of a recording that are in memory at its own rate and channels
 _LONGEST = 24 * 3600  # seconds; a header that promises more says nothing about the duration
 
 _File: TypeAlias = soundfile.SoundFile | FfmpegFile
@@ -72,7 +75,7 @@ def decode(
         name: File name, for the caller's sake: the bytes alone say what the file is.
         sample_rate: Wanted rate in Hz.
         seconds: What is decoded begins at the start, or, where these first seconds hold nearly
-            nothing that is heard, shortly before the sound.
+            nothing that is heard, shortly before the sound. By default, the whole file is decoded.
         longest: Decode no more seconds than this, `seconds` or more; by default, `seconds`. What
             follows the first `seconds` changes nothing in them, nor whether the file is refused.
 
@@ -84,6 +87,8 @@ def decode(
     if not data:
         raise AudioError("empty file")
     try:
+        if math.isinf(seconds):
+            return _decode_whole(data, sample_rate)
         return _decode(data, sample_rate, seconds, longest or seconds)
     except (AudioError, ImportError, OSError):
         raise  # the last two: of this machine, such as a package that is missing, not of the clip
@@ -104,7 +109,7 @@ def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> So
     # Where decoding came to the end, the samples tell; elsewhere, header or packets.
     at_end = len(channels) < wanted * rate - 1
     duration = (len(channels) if at_end else frames) / rate
-    deciding = len(channels) if math.isinf(first) else int(first * rate)
+    deciding = int(first * rate)
     channels = _numbers(channels, deciding)
     if len(channels) >= first * rate - 1 and not plainly_sounds(channels[:deciding], rate):
         later = _later_part(opener, data, first, wanted)
@@ -115,10 +120,55 @@ def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> So
     if one_channel:
         notes.append(ONE_CHANNEL)
     start = mono[:deciding]
-    if float(start.max()) - float(start.min()) < 2**-15:  # the smallest step of 16-bit WAV
-        raise AudioError("silence alone")
+    _refuse_silence(float(start.min()), float(start.max()))
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return _sound(mono, duration, notes)
+
+
+def _decode_whole(data: bytes, sample_rate: int) -> Sound:
+    """A file from its start to its end, of which a few minutes alone are held as they are."""
+    opener, first, rate, _ = _begun(data, _AT_A_TIME)
+    size = int(_AT_A_TIME * rate)
+    if len(first) < size:
+        return _joined([first], rate, sample_rate)
+    del first  # it is decoded once more, with what follows
+    with suppress(soundfile.LibsndfileError):  # damaged later on; FFmpeg leaves that out
+        return _joined(_blocks(opener, data, size), rate, sample_rate)
+    return _joined(_blocks(FfmpegFile, data, size), rate, sample_rate)
+
+
+def _blocks(opener: _Opener, data: bytes, size: int) -> Iterator[np.ndarray]:
+    with opener(data) as file:
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
+            yield block
+
+
+def _joined(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Sound:
+    """Blocks of a recording in all of its channels, of which the first decides what is heard."""
+    resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+    parts, decoded, lowest, highest = [], 0, math.inf, -math.inf
+    alone = None
+    for block in blocks:
+        channels = _numbers(block, len(block))
+        if not decoded:
+            alone = heard_alone(channels, rate)
+        mono = to_one(channels, alone)
+        decoded += len(mono)
+        lowest, highest = min(lowest, float(mono.min())), max(highest, float(mono.max()))
+        parts.append(mono if rate == sample_rate else resampler.resample_chunk(mono))
+    _refuse_silence(lowest, highest)
+    if rate != sample_rate:
+        parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
+    return _sound(np.concatenate(parts), decoded / rate, [] if alone is None else [ONE_CHANNEL])
+
+
+def _refuse_silence(lowest: float, highest: float) -> None:
+    if highest - lowest < 2**-15:  # the smallest step of 16-bit WAV
+        raise AudioError("silence alone")
+
+
+def _sound(mono: np.ndarray, duration: float, notes: list[str]) -> Sound:
     if not len(mono):
         raise AudioError("no samples")
     return Sound(mono, duration if duration <= _LONGEST else math.nan, ", ".join(notes))
@@ -176,12 +226,7 @@ def _first_part(opener: _Opener, data: bytes, wanted: float) -> tuple[np.ndarray
             raise AudioError("a sample rate that no recorder has")
         if file.channels > _MOST_CHANNELS:
             raise AudioError(f"more than {_MOST_CHANNELS} channels")
-        if not math.isinf(wanted):
-            frames = int(wanted * rate)
-        else:
-            # Of a file that is only read from front to back, as GSM 6.10, the header says it.
-            frames = file.frames if isinstance(file, soundfile.SoundFile) else -1
-        samples = file.read(frames, dtype="float32", always_2d=True)
+        samples = file.read(int(wanted * rate), dtype="float32", always_2d=True)
         return samples, rate, file.frames
 
 
