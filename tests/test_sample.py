@@ -9,19 +9,20 @@ import sys
 import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import parselmouth
 import pytest
 import soundfile
 
 from voicetraits.params import Sample
 from voicetraits.sample.archive import RELEASE, SampleReport, write_sample
-from voicetraits.sample.espeak import EspeakError, prepare_data, synthesise
+from voicetraits.sample.espeak import SAMPLE_RATE, EspeakError, prepare_data, synthesise
 from voicetraits.sample.speakers import draw_speakers
 from voicetraits.sample.texts import SampleError, read_sentences
-from voicetraits.sample.voices import ACCENTS
+from voicetraits.sample.voices import ACCENTS, draw_voice
 
 REPOSITORY = Path(__file__).parents[1]
 LABELLED = {"female_feminine", "male_masculine"}
@@ -173,6 +174,31 @@ def median_pitch(signal: np.ndarray, rate: int) -> float:
     shortest, longest = rate // 350, rate // 70
     periods = shortest + correlation[:, shortest:longest].argmax(axis=1)
     return float(np.median(rate / periods))
+
+
+def test_formants_move_with_their_scale_and_not_with_the_pitch(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    plain = replace(draw_voice(rng, locale="en", female=False), base="en", formants=(1.0,) * 6)
+    voices = {
+        "low": replace(plain, f0=95),
+        "high": replace(plain, f0=170),
+        "small": replace(plain, f0=170, formants=(1.15,) * 6),
+    }
+    variants = {name: voice.variant(name, pitch=1.0) for name, voice in voices.items()}
+    prepare_data(tmp_path, language="en", variants=variants)
+    third = {name: third_formant(f"en+{name}", tmp_path) for name in voices}
+    assert third["high"] == pytest.approx(third["low"], rel=0.04)
+    assert 1.04 < third["small"] / third["high"] < 1.15
+
+
+def third_formant(voice: str, data: Path) -> float:
+    """Median of the third formant of a sentence, in Hz."""
+    text = "My mother and father go to the river to watch the boats in the evening."
+    signal = synthesise(text, voice=voice, data=data) / 2**15
+    sound = parselmouth.Sound(signal, SAMPLE_RATE)
+    pitch, formants = sound.to_pitch(), sound.to_formant_burg(maximum_formant=5200)
+    voiced = pitch.xs()[pitch.selected_array["frequency"] > 0]
+    return float(np.nanmedian([formants.get_value_at_time(3, time) for time in voiced]))
 
 
 @pytest.mark.slow

@@ -113,7 +113,11 @@ def write_sample(
         whole_file(path) as partial_file,
         _archive(partial_file) as archive,
     ):
-        variants = {_variant(s): s.voice.variant(_variant(s)) for s in speakers}
+        variants = {
+            name: speaker.voice.variant(name, pitch=clip.pitch)
+            for speaker in speakers
+            for clip, name in zip(speaker.clips, _variants(speaker), strict=True)
+        }
         espeak.prepare_data(Path(data), language=locale, variants=variants)
         sizes, lengths = [], []
         for clip, mp3 in _synthesise(speakers, params.seed, locale, Path(data), workers):
@@ -152,9 +156,9 @@ def _synthesise(
 
 def _read_aloud(speaker: Speaker, *, seed: int, locale: str, data: Path) -> list[bytes]:
     """All clips of one speaker as MP3."""
-    voice = f"{speaker.voice.base}+{_variant(speaker)}"
     mp3s = []
-    for number, clip in enumerate(speaker.clips):
+    for number, (clip, variant) in enumerate(zip(speaker.clips, _variants(speaker), strict=True)):
+        voice = f"{speaker.voice.base}+{variant}"
         speech = espeak.synthesise(clip.sentence, voice=voice, data=data)
         rng = random_numbers(seed, locale, speaker.index, number)
         signal = record(speech, espeak.SAMPLE_RATE, speaker.channel, rng)
@@ -162,8 +166,9 @@ def _read_aloud(speaker: Speaker, *, seed: int, locale: str, data: Path) -> list
     return mp3s
 
 
-def _variant(speaker: Speaker) -> str:
-    return f"vt{speaker.index}"
+def _variants(speaker: Speaker) -> list[str]:
+    """Names of the voice of each clip in espeak-ng."""
+    return [f"vt{speaker.index}-{number}" for number in range(len(speaker.clips))]
 
 
 def _tables(

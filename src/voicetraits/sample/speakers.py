@@ -31,6 +31,9 @@ _AGES = {
     "seventies": 0.03,
 }
 
+# Nobody reads all sentences equally high: deviation of the logarithm of the pitch.
+_FROM_CLIP_TO_CLIP = 0.1
+
 # Given in turn to the speakers who carry neither of the two large labels.
 _OTHER_GENDERS = ("", "do_not_wish_to_say", "", "non-binary", "transgender", "", "intersex")
 
@@ -41,6 +44,7 @@ class Clip:
 
     path: str
     sentence: str
+    pitch: float  # relative to the speaker's own
     up_votes: int
     down_votes: int
 
@@ -106,6 +110,7 @@ def _draw_speaker(
         Clip(
             path=f"common_voice_{locale}_{10_000_000 + first + number}.mp3",
             sentence=sentences[position],
+            pitch=float(np.exp(rng.normal(0, _FROM_CLIP_TO_CLIP))),
             up_votes=int(rng.integers(2, 5)),
             down_votes=int(rng.random() < 0.1),
         )

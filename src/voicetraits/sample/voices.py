@@ -48,9 +48,11 @@ ACCENTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
-# Mean and standard deviation over speakers. They overlap a little, as those of people do:
-# gender can be learnt from them, and not by one threshold.
-_PITCH = {"male": (120.0, 20.0), "female": (200.0, 25.0)}  # F0 in Hz
+# They overlap a little, as those of people do: gender can be learnt from them, and not by one
+# threshold. Spoken, the pitches have medians of about 120 and 205 Hz, and their ranges the width of
+# those of people.
+_PITCH = {"male": (100.0, 0.18), "female": (176.0, 0.145)}  # F0: median in Hz, deviation of its log
+# Mean and standard deviation over speakers.
 _FORMANTS = {"male": (1.0, 0.04), "female": (1.15, 0.045)}  # scale of all formants
 
 
@@ -61,7 +63,8 @@ class Voice:
     Attributes:
         base: Voice of espeak-ng that it varies, for example `es-419`.
         accent: That voice as an accent of Common Voice.
-        f0: Middle of the pitch range, in Hz.
+        f0: Middle of the pitch range, in Hz. What espeak-ng then speaks has a median some 15 to
+            20 percent higher, for it stays in the upper half of the range most of the time.
         liveliness: Width of the pitch range, as a share of f0.
         formants: Frequencies of formants 0 to 5 relative to espeak-ng's own.
         strengths: Their strengths, likewise.
@@ -82,16 +85,19 @@ class Voice:
     breath: int
     treble: float
 
-    def variant(self, name: str) -> str:
+    def variant(self, name: str, *, pitch: float) -> str:
         """The text of an espeak-ng variant file that speaks with this voice.
 
-        Source: espeak-ng, docs/voices.md. espeak-ng also scales the formants with the pitch, by
-        1 + (low - 82) / 328; that is divided out, so that pitch and formants are independent.
+        Source: espeak-ng, docs/voices.md. Pitch and formants are independent: of one voice, the
+        formants stay where they are from 100 to 210 Hz.
+
+        Args:
+            name: Of the variant.
+            pitch: How high the voice speaks, relative to itself.
         """
         middle, top = round(255 * (1 + self.treble) / 2), round(255 * self.treble)
-        low = round(self.f0 * (1 - self.liveliness / 2))
-        high = round(self.f0 * (1 + self.liveliness / 2))
-        coupling = 1 + (low - 82) / 328
+        low = round(self.f0 * pitch * (1 - self.liveliness / 2))
+        high = round(self.f0 * pitch * (1 + self.liveliness / 2))
         lines = [
             "language variant",
             f"name {name}",
@@ -103,9 +109,7 @@ class Voice:
             f"tone 600 255 1200 {middle} 2500 {top}",
         ]
         for number, (scale, strength) in enumerate(zip(self.formants, self.strengths, strict=True)):
-            lines.append(
-                f"formant {number} {round(100 * scale / coupling)} {round(100 * strength)}"
-            )
+            lines.append(f"formant {number} {round(100 * scale)} {round(100 * strength)}")
         return "\n".join(lines) + "\n"
 
 
@@ -120,12 +124,13 @@ def draw_voice(rng: np.random.Generator, *, locale: str, female: bool) -> Voice:
     kind = "female" if female else "male"
     accents = ACCENTS.get(locale, ((locale, ""),))
     base, accent = accents[rng.integers(len(accents))]
+    median, deviation = _PITCH[kind]
     scale = rng.normal(*_FORMANTS[kind])
     return Voice(
         base=base,
         accent=accent,
-        f0=float(np.clip(rng.normal(*_PITCH[kind]), 75, 280)),
-        liveliness=float(rng.uniform(0.25, 0.6)),
+        f0=median * float(np.exp(rng.normal(0, deviation))),
+        liveliness=float(rng.uniform(0.5, 1.2)),
         formants=tuple(float(scale * factor) for factor in rng.normal(1, 0.025, 6)),
         strengths=tuple(float(factor) for factor in rng.uniform(0.75, 1.15, 6)),
         speed=float(rng.uniform(0.75, 1.1)),
