@@ -23,7 +23,6 @@ _NOISE_DEVIATION = 0.7
 _UPPER_ENDS = (0.55, 1.0)
 _LOWER_ENDS = (0.0, 0.15)
 _EDGE_BANDS = 1.5
-_CONTRASTS = (0.8, 1.2)
 # Masks: the widest, as a share of all frames or bands.
 _WIDEST_TIME, _WIDEST_FREQUENCY = 0.15, 0.15
 
@@ -44,7 +43,6 @@ class Augmentation(keras.layers.Layer):
         noise: Chance of a clip to get noise, white or coloured.
         low_pass: Chance to lose the upper bands.
         high_pass: Chance to lose the lowest bands.
-        contrast: Chance of other differences between loud and quiet.
         time_masks: Spans of frames that are masked in every clip.
         frequency_masks: Spans of bands that are masked in every clip.
     """
@@ -57,14 +55,12 @@ class Augmentation(keras.layers.Layer):
         noise: float = 0,
         low_pass: float = 0,
         high_pass: float = 0,
-        contrast: float = 0,
         time_masks: int = 0,
         frequency_masks: int = 0,
     ) -> None:
         super().__init__()
         self.room, self.noise = room, noise
         self.low_pass, self.high_pass = low_pass, high_pass
-        self.contrast = contrast
         self.time_masks, self.frequency_masks = time_masks, frequency_masks
         self.seeds = keras.random.SeedGenerator(seed)
 
@@ -73,8 +69,6 @@ class Augmentation(keras.layers.Layer):
         if not training:
             return inputs
         x = inputs
-        if self.contrast:
-            x = x * self._chosen(self.contrast, x, self._draw(x, *_CONTRASTS), 1.0)
         if self.room:
             x = keras.ops.where(self._happens(self.room, x), self._in_a_room(x), x)
         if self.noise:

@@ -149,7 +149,6 @@ class Frames(Section):
     noise: Annotated[Number, Field(ge=0, le=1)]
     low_pass: Annotated[Number, Field(ge=0, le=1)]
     high_pass: Annotated[Number, Field(ge=0, le=1)]
-    contrast: Annotated[Number, Field(ge=0, le=1)]
     time_masks: Annotated[Whole, Field(ge=0)]
     frequency_masks: Annotated[Whole, Field(ge=0)]
 

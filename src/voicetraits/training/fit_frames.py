@@ -196,7 +196,6 @@ def augmentation(frames: Frames, *, seed: int) -> Augmentation:
         noise=frames.noise,
         low_pass=frames.low_pass,
         high_pass=frames.high_pass,
-        contrast=frames.contrast,
         time_masks=frames.time_masks,
         frequency_masks=frames.frequency_masks,
     )
