@@ -57,33 +57,18 @@ def mix(channels: np.ndarray, rate: int, *, deciding: int) -> tuple[np.ndarray, 
     Returns:
         Shape (samples,), float32, and whether it is the loudest channel.
     """
-    alone = heard_alone(channels[:deciding], rate)
-    return to_one(channels, alone), alone is not None
-
-
-def heard_alone(channels: np.ndarray, rate: int) -> int | None:
-    """The loudest channel where they cancel in their mean; none where they do not.
-
-    Args:
-        channels: Finite, shape (samples, channels), float32.
-        rate: In Hz.
-    """
     count = channels.shape[1]
     if count == 1:
-        return None
-    power = levels(channels, rate) ** 2
-    together = power.sum(axis=1)
-    left = levels(to_one(channels, None)[:, None], rate)[:, 0] ** 2 * count**2
-    lost = together[left < _CANCELLED * together].sum()
-    return int(power.sum(axis=0).argmax()) if lost > together.sum() / 2 else None
-
-
-def to_one(channels: np.ndarray, alone: int | None) -> np.ndarray:
-    """The channel that is heard alone, or the mean of all, (samples, channels) -> (samples,)."""
-    if channels.shape[1] == 1:
         # The mean over one channel is that channel, and would take as long as its decoding does.
-        return channels[:, 0]
-    return channels.mean(axis=1, dtype=np.float32) if alone is None else channels[:, alone]
+        return channels[:, 0], False
+    mean = channels.mean(axis=1, dtype=np.float32)
+    power = levels(channels[:deciding], rate) ** 2
+    together = power.sum(axis=1)
+    left = levels(mean[:deciding, None], rate)[:, 0] ** 2 * count**2
+    lost = together[left < _CANCELLED * together].sum()
+    if lost > together.sum() / 2:
+        return channels[:, power.sum(axis=0).argmax()], True
+    return mean, False
 
 
 def levels(channels: np.ndarray, rate: int, *, every: int = 1) -> np.ndarray:

@@ -21,10 +21,8 @@ from voicetraits.audio.audible import (
     CUT_LATER,
     FARTHEST,
     ONE_CHANNEL,
-    heard_alone,
     mix,
     plainly_sounds,
-    to_one,
     where_sound_begins,
 )
 from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
@@ -145,22 +143,21 @@ def _blocks(opener: _Opener, data: bytes, size: int) -> Iterator[np.ndarray]:
 
 
 def _joined(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Sound:
-    """Blocks of a recording in all of its channels, of which the first decides what is heard."""
+    """Blocks of a recording, in each of which its channels are heard as they are there."""
     resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
     parts, decoded, lowest, highest = [], 0, math.inf, -math.inf
-    alone = None
+    notes = set()
     for block in blocks:
-        channels = _numbers(block, len(block))
-        if not decoded:
-            alone = heard_alone(channels, rate)
-        mono = to_one(channels, alone)
+        mono, one_channel = mix(_numbers(block, len(block)), rate, deciding=len(block))
+        if one_channel:
+            notes.add(ONE_CHANNEL)
         decoded += len(mono)
         lowest, highest = min(lowest, float(mono.min())), max(highest, float(mono.max()))
         parts.append(mono if rate == sample_rate else resampler.resample_chunk(mono))
     _refuse_silence(lowest, highest)
     if rate != sample_rate:
         parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
-    return _sound(np.concatenate(parts), decoded / rate, [] if alone is None else [ONE_CHANNEL])
+    return _sound(np.concatenate(parts), decoded / rate, notes)
 
 
 def _refuse_silence(lowest: float, highest: float) -> None:
@@ -168,7 +165,7 @@ def _refuse_silence(lowest: float, highest: float) -> None:
         raise AudioError("silence alone")
 
 
-def _sound(mono: np.ndarray, duration: float, notes: list[str]) -> Sound:
+def _sound(mono: np.ndarray, duration: float, notes: Iterable[str]) -> Sound:
     if not len(mono):
         raise AudioError("no samples")
     return Sound(mono, duration if duration <= _LONGEST else math.nan, ", ".join(notes))
