@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from voicetraits.errors import InputError
-
 # Others are shown by their numbers, which tell one file name from another: \\xfc.
 _PLAIN = {"·": "-", "–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"'}  # noqa: RUF001
 
@@ -35,9 +33,7 @@ def quiet_without_reader() -> Iterator[None]:
     """End the process without a word when nobody reads it any more, as `| head` does.
 
     The exit code is what a shell gives for a process that the signal of a broken pipe has ended.
-
-    Raises:
-        InputError: If the disk that standard output leads to is full.
+    Where a disk is full, the process ends with one line that says so.
     """
     try:
         yield
@@ -49,7 +45,7 @@ def quiet_without_reader() -> Iterator[None]:
         if error.errno != errno.ENOSPC:
             raise
         _discard(sys.stdout)
-        raise InputError(f"standard output: cannot be written ({error.strerror})") from error
+        sys.exit(f"error: standard output: cannot be written ({error.strerror})")
 
 
 def _discard(*streams: TextIO) -> None:

@@ -117,11 +117,10 @@ def _decode(data: bytes, sample_rate: int, seconds: float, longest: float) -> So
     mono, one_channel = mix(channels, rate, deciding=deciding)
     if one_channel:
         notes.append(ONE_CHANNEL)
-    start = mono[:deciding]
-    _refuse_silence(float(start.min()), float(start.max()))
+    span = float(np.ptp(mono[:deciding]))
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="HQ")
-    return _sound(mono, duration, notes)
+    return _sound(mono, duration, notes, span=span)
 
 
 def _decode_whole(data: bytes, sample_rate: int) -> Sound:
@@ -154,18 +153,15 @@ def _joined(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Sound:
         decoded += len(mono)
         lowest, highest = min(lowest, float(mono.min())), max(highest, float(mono.max()))
         parts.append(mono if rate == sample_rate else resampler.resample_chunk(mono))
-    _refuse_silence(lowest, highest)
     if rate != sample_rate:
         parts.append(resampler.resample_chunk(np.empty(0, np.float32), last=True))
-    return _sound(np.concatenate(parts), decoded / rate, notes)
+    mono = np.concatenate(parts)
+    return _sound(mono, decoded / rate, notes, span=highest - lowest)
 
 
-def _refuse_silence(lowest: float, highest: float) -> None:
-    if highest - lowest < 2**-15:  # the smallest step of 16-bit WAV
+def _sound(mono: np.ndarray, duration: float, notes: Iterable[str], *, span: float) -> Sound:
+    if span < 2**-15:  # the smallest step of 16-bit WAV
         raise AudioError("silence alone")
-
-
-def _sound(mono: np.ndarray, duration: float, notes: Iterable[str]) -> Sound:
     if not len(mono):
         raise AudioError("no samples")
     return Sound(mono, duration if duration <= _LONGEST else math.nan, ", ".join(notes))
