@@ -186,16 +186,23 @@ def test_hundreds_of_channels_are_refused():
         signal_of(audio_file(np.ones((100, 200)), RATE), name="a.wav", sample_rate=RATE)
 
 
-@pytest.mark.parametrize("library", ["soundfile.SoundFile.read", "soxr.ResampleStream"])
+@pytest.mark.parametrize(
+    ("library", "seconds"),
+    [
+        ("soundfile.SoundFile.read", math.inf),
+        ("soxr.ResampleStream", math.inf),
+        ("soxr.resample", 1.0),
+    ],
+)
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError, AssertionError, ZeroDivisionError])
-def test_whatever_a_library_makes_of_garbage_is_a_reason(monkeypatch, library, kind):
+def test_whatever_a_library_makes_of_garbage_is_a_reason(monkeypatch, library, seconds, kind):
     def fails(*_: Any, **__: Any) -> None:
         raise kind("of its own")
 
     monkeypatch.setattr(library, fails)
     data = audio_file(tone(440, 32000), 32000)
     with pytest.raises(AudioError, match=f"^not decodable: {kind.__name__}: of its own$"):
-        decode(data, name="a.wav", sample_rate=RATE)
+        decode(data, name="a.wav", sample_rate=RATE, seconds=seconds)
 
 
 def test_a_machine_without_the_decoder_is_no_fault_of_the_clip(monkeypatch):

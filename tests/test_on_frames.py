@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import GENDER, folder_bytes, language, model_of, one_split
-from sklearn.metrics import roc_auc_score
 
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TEST, TRAINING
@@ -197,6 +196,8 @@ def test_an_ensemble_is_one_model_and_so_is_what_stands_for_it(
 
 
 def test_tasks_learned_together_are_each_asked_about_the_clips_with_a_label(params, tmp_path):
+    longer = params.frames.model_copy(update={"passes": 5 * params.frames.passes})
+    params = params.model_copy(update={"frames": longer})  # two tasks take more steps than one
     languages = language(["en", "es"])
     task = replace(languages, name="language_and_gender", joined=(languages, GENDER))
     folders, tables = {}, []
@@ -219,6 +220,6 @@ def test_tasks_learned_together_are_each_asked_about_the_clips_with_a_label(para
             np.testing.assert_allclose(rows[list(each.classes)].sum(axis=1), 1, atol=1e-5)
     gender = found[(found["task"] == "gender") & (found["estimator"] == "network")]
     gender = gender[gender["part"] == TEST]
-    # It is told apart after these few steps, if not yet at one half.
-    assert roc_auc_score(gender["label"] == "male", gender["male"]) > 0.9
+    right = gender[["male", "female"]].idxmax(axis=1) == gender["label"]
+    assert right.groupby(gender["label"]).mean().mean() > 0.9
     assert len(load(tmp_path / "model").outputs) == 2

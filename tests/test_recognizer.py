@@ -238,7 +238,7 @@ def test_samples_of_any_kind_give_the_same_as_the_file(recognizer):
         (np.zeros(0), RATE, r"shape \(0,\)"),
         (np.zeros((2, 2, 2)), RATE, r"shape \(2, 2, 2\)"),
         (np.array([0.0, math.nan]), RATE, "not finite"),
-        (np.array(["a"]), RATE, "type <U1; give floats"),
+        (np.array(["a"]), RATE, "type <U1; give floats, or uint8, int16, int32"),
     ],
 )
 def test_samples_that_are_none_are_refused(recognizer, samples, rate, why):
