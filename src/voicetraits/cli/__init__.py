@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from voicetraits.cli.demo import add_demo, demo
@@ -28,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _use_library_of_this_work_tree()
     printable_output()
     parser = argparse.ArgumentParser(prog="voicetraits", description=__doc__)
-    told = f"%(prog)s {version('voicetraits')}"
-    parser.add_argument("--version", action="version", version=told)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and end")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("results", help="print the table of results from metrics/ as Markdown")
     fetch = commands.add_parser(
@@ -76,6 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+class _Version(argparse.Action):
+    """Look the version up when it is asked for, and not at every start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('voicetraits')}")
+        parser.exit()
 
 
 def _use_library_of_this_work_tree() -> None:

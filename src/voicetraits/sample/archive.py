@@ -114,9 +114,9 @@ def write_sample(
         _archive(partial_file) as archive,
     ):
         variants = {
-            name: speaker.voice.variant(name, pitch=clip.pitch)
+            (name := _variant(speaker, number)): speaker.voice.variant(name, pitch=clip.pitch)
             for speaker in speakers
-            for clip, name in zip(speaker.clips, _variants(speaker), strict=True)
+            for number, clip in enumerate(speaker.clips)
         }
         espeak.prepare_data(Path(data), language=locale, variants=variants)
         sizes, lengths = [], []
@@ -157,8 +157,8 @@ def _synthesise(
 def _read_aloud(speaker: Speaker, *, seed: int, locale: str, data: Path) -> list[bytes]:
     """All clips of one speaker as MP3."""
     mp3s = []
-    for number, (clip, variant) in enumerate(zip(speaker.clips, _variants(speaker), strict=True)):
-        voice = f"{speaker.voice.base}+{variant}"
+    for number, clip in enumerate(speaker.clips):
+        voice = f"{speaker.voice.base}+{_variant(speaker, number)}"
         speech = espeak.synthesise(clip.sentence, voice=voice, data=data)
         rng = random_numbers(seed, locale, speaker.index, number)
         signal = record(speech, espeak.SAMPLE_RATE, speaker.channel, rng)
@@ -166,9 +166,9 @@ def _read_aloud(speaker: Speaker, *, seed: int, locale: str, data: Path) -> list
     return mp3s
 
 
-def _variants(speaker: Speaker) -> list[str]:
-    """Names of the voice of each clip in espeak-ng."""
-    return [f"vt{speaker.index}-{number}" for number in range(len(speaker.clips))]
+def _variant(speaker: Speaker, number: int) -> str:
+    """Name in espeak-ng of the voice of one of a speaker's clips."""
+    return f"vt{speaker.index}-{number}"
 
 
 def _tables(
