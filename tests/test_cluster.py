@@ -205,6 +205,7 @@ def test_without_workers_it_waits_and_without_a_scheduler_it_ends(tmp_path, monk
             list(map_ordered(refuse, [0]))
         killed.result()
     scheduler.wait()
+    said.append(capfd.readouterr().err)  # a line and its end are written one after the other
     assert "".join(said).startswith(f"waiting for workers to join {address}\n")
 
 
