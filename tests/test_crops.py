@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voicetraits.training.crops import SpreadCrops, random_crops, spread_starts
+from voicetraits.params import Crops
+from voicetraits.training import fit
+from voicetraits.training.crops import (
+    SpreadCrops,
+    predict_clips,
+    random_crops,
+    spread_starts,
+)
 from voicetraits.training.mixup import mix
 from voicetraits.training.sampling import draw, weights_of
 
@@ -91,6 +98,31 @@ def test_a_clip_has_the_mean_of_its_crops():
     probabilities = np.array([[0.1, 0.9], [0.3, 0.7], [0.8, 0.2], [0.5, 0.5], [1.0, 0.0]])
     expected = [[0.2, 0.8], [0.8, 0.2], [0.75, 0.25]]
     np.testing.assert_allclose(crops.mean_by_clip(probabilities), expected)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(3, 40), (25, 40), (40, 50), (50, 50), (51, 75), (99, 90), (300, 90)]
+)
+def test_a_short_clip_is_repeated_no_further_than_it_takes(length, expected):
+    assert Crops(90, 2, least=40).length(length) == expected
+
+
+def test_each_clip_gets_its_own_prediction_whatever_the_lengths_of_the_others(monkeypatch):
+    asked = []
+
+    def first_frame_and_length(network, crops, *, batch_size):
+        asked.append(crops.shape[2])
+        shown = crops[:]
+        return [shown[:, 0, :1], np.full((len(shown), 1), shown.shape[2])]
+
+    monkeypatch.setattr(fit, "predict_heads", first_frame_and_length)
+    clips = Counting(95, 5, 60, 45, 30)
+    first, frames = predict_clips(
+        None, clips, [3, 0, 4, 1, 2], Crops(90, 2, least=40), batch_size=8
+    )
+    assert asked == [40, 50, 75, 90]
+    assert frames[:, 0].tolist() == [50, 90, 50, 40, 75]
+    assert first[:, 0].tolist() == [300, 2.5, 400, 100, 200]
 
 
 def test_classes_are_drawn_equally_often():

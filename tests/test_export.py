@@ -16,7 +16,6 @@ from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 
 from voicetraits.audio.wav import clip_samples, fix_length, samples_of
 from voicetraits.errors import InputError
-from voicetraits.export.crops import Crops
 from voicetraits.export.description import Answer, Description, described
 from voicetraits.export.folder import export_folder
 from voicetraits.export.model import export
@@ -26,7 +25,7 @@ from voicetraits.networks import ANY_LENGTH, NETWORKS, build
 from voicetraits.networks.ensemble import mean_of
 from voicetraits.networks.layers import MinMaxScaling
 from voicetraits.networks.model_folder import WEIGHTS, write_sidecar
-from voicetraits.params import Clip, Extract
+from voicetraits.params import Clip, Crops, Extract
 from voicetraits.tasks import Head
 from voicetraits.training.crops import SpreadCrops
 
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.slow
 RATE = 16_000
 CLIP = Clip(sample_rate=RATE, seconds=3.4, longest=12.0)
 EXTRACT = Extract(window=0.05, frames=68)
-CROPS = Crops(frames=250, most=4)
+CROPS = Crops(frames=250, most=4, least=250)
 SECONDS = (0.1, 0.7, 2.5, 2.52, 3.4, 5.0, 15.0)
 GENDER, LANGUAGE = Answer("gender", ("male", "female")), Answer("language", ("de", "en", "es"))
 ONE_LENGTH_INPUTS = [name for name, each in REPRESENTATIONS.items() if each.one_length]
@@ -80,7 +79,7 @@ def random_network(name: str, representation: str, heads: tuple[Answer, ...], *,
     rng = np.random.default_rng(seed)
     seen = np.concatenate(
         [
-            represented(sound(seconds, seed=number), representation)
+            represented(sound(seconds, seed=number), representation, least=CROPS.frames)
             for number, seconds in enumerate((0.5, 1.5, 2, 3, 4, 6), start=20)
         ]
     )
@@ -98,12 +97,14 @@ def random_network(name: str, representation: str, heads: tuple[Answer, ...], *,
     return network
 
 
-def represented(signal: np.ndarray, representation: str) -> np.ndarray:
-    """What a network sees of a clip, as the pipeline makes it: shape (crops, rows, frames)."""
+def represented(signal: np.ndarray, representation: str, *, least: int | None = None) -> np.ndarray:
+    """What a network sees of a clip, as predictions make it: shape (crops, rows, frames)."""
     function, one_length = REPRESENTATIONS[representation]
     if not one_length:
         clips = OneClip(function(signal, RATE).T)
-        return SpreadCrops(clips, [0], frames=CROPS.frames, crops=CROPS.most)[:]
+        shown = CROPS if least is None else CROPS._replace(least=least)
+        frames = shown.length(clips.length(0))
+        return SpreadCrops(clips, [0], frames=frames, crops=CROPS.most)[:]
     window, hop = windows(CLIP, EXTRACT)
     fixed = samples_of(fix_length(signal, RATE, samples=clip_samples(CLIP)))
     return function(fixed, RATE, window=window, hop=hop)[None].astype(np.float32)
@@ -177,7 +178,9 @@ def test_silence_and_single_samples_get_probabilities_too(representation):
     assert max(differences(network, model, representation, odd)) < 1e-5
 
 
-@pytest.mark.parametrize("crops", [Crops(50, 1), Crops(120, 2), Crops(31, 7)])
+@pytest.mark.parametrize(
+    "crops", [Crops(50, 1, 50), Crops(120, 2, 120), Crops(31, 7, 31), Crops(300, 2, 40)]
+)
 def test_crops_are_those_of_spread_crops(crops, monkeypatch):
     monkeypatch.setitem(globals(), "CROPS", crops)
     network = random_network("tdnn", "mel", (LANGUAGE,), seed=5)

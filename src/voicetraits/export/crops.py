@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from voicetraits.export.graph import Graph
 from voicetraits.export.signal import COLUMNS, ROWS
-
-
-class Crops(NamedTuple):
-    """What a network on clips of any length is shown of each.
-
-    Attributes:
-        frames: Length of a crop.
-        most: How many crops a clip has, at most.
-    """
-
-    frames: int
-    most: int
+from voicetraits.params import STEP, Crops
 
 
 def spread_crops(graph: Graph, clip: str, crops: Crops) -> str:
-    """What voicetraits.training.crops.SpreadCrops gives for one clip.
+    """The crops of one clip that voicetraits.training.crops.predict_clips shows a network.
 
     Args:
         graph: What to add to.
@@ -36,10 +23,17 @@ def spread_crops(graph: Graph, clip: str, crops: Crops) -> str:
     count = graph.size(clip)
     last = graph.add("Max", graph.add("Sub", count, np.int64(crops.frames)), np.int64(0))
     starts = graph.add("Unsqueeze", _starts(graph, last, crops.most), COLUMNS)
-    places = graph.add("Add", starts, np.arange(crops.frames))
-    # A clip that is shorter than a crop is repeated.
+    places = graph.add("Add", starts, _frames(graph, count, crops))
+    # A clip that is shorter than its crop is repeated.
     cut = graph.add("Gather", clip, graph.add("Mod", places, count))
     return graph.add("Transpose", cut, perm=[0, 2, 1])
+
+
+def _frames(graph: Graph, count: str, crops: Crops) -> str:
+    """The numbers of a crop's frames; see `Crops`."""
+    steps = graph.add("Div", graph.add("Add", count, np.int64(STEP - 1)), np.int64(STEP))
+    longer = graph.add("Max", graph.add("Mul", steps, np.int64(STEP)), np.int64(crops.least))
+    return graph.range(graph.add("Min", longer, np.int64(crops.frames)))
 
 
 def _starts(graph: Graph, last: str, most: int) -> str:

@@ -8,12 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from voicetraits.errors import InputError
-from voicetraits.export.crops import Crops
 from voicetraits.export.description import Answer, Description
 from voicetraits.export.model import export
 from voicetraits.networks import ANY_LENGTH
 from voicetraits.networks.model_folder import SIDECAR, load, read_sidecar
-from voicetraits.params import Clip, Extract
+from voicetraits.params import Clip, Crops, Extract
 from voicetraits.storage.files import whole_file
 
 _NONE: Mapping[str, float] = MappingProxyType({})
@@ -77,4 +76,4 @@ def _crops(folder: Path, sidecar: Mapping[str, Any]) -> Crops | None:
             f"{folder / SIDECAR}: no frames.{lacking[0]}, which says what the network is shown of "
             "a clip; train it again with `make repro`"
         )
-    return Crops(frames["crop"], frames["crops"])
+    return Crops(frames["crop"], frames["crops"], least=frames["crop"])

@@ -11,7 +11,7 @@ import onnx
 from voicetraits.audio.wav import clip_samples
 from voicetraits.errors import InputError
 from voicetraits.export.contract import SAMPLE_RATE
-from voicetraits.export.crops import Crops, spread_crops
+from voicetraits.export.crops import spread_crops
 from voicetraits.export.description import Answer, Description
 from voicetraits.export.graph import Graph
 from voicetraits.export.layers import add_network
@@ -20,7 +20,7 @@ from voicetraits.export.short_term import short_term_features
 from voicetraits.export.signal import ROWS, exactly
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.features.windows import windows
-from voicetraits.params import Clip, Extract, unknown
+from voicetraits.params import Clip, Crops, Extract, unknown
 
 # Added to a probability before its logarithm is taken.
 _LEAST = np.float32(1e-30)

@@ -50,12 +50,14 @@ def framed(graph: Graph, wave: str, *, window: int, hop: int) -> str:
 def fourier(
     graph: Graph, frames: str, *, weights: np.ndarray, length: int, bins: int
 ) -> tuple[str, str]:
-    """Real and imaginary part of the Fourier transform of every frame.
+    """Two values of every frame and bin, whose squares sum to the power of its Fourier transform.
+
+    They are the real and imaginary part about the middle of the frame, where a cosine is the same
+    on both sides and a sine has the other sign: so samples as far from the middle on one side as on
+    the other are added first, which leaves half of the products.
 
     The cosines are no constants of the file, where they would outweigh the network. The graph looks
-    them up in one period, which onnxruntime does once, as it loads the file. A cosine is the same
-    from both ends, and a sine has the other sign: so samples as far from the end as others are from
-    the beginning are added first, which leaves half of the products.
+    them up in one period, which onnxruntime does once, as it loads the file.
 
     Args:
         graph: What to add to.
@@ -65,26 +67,24 @@ def fourier(
         bins: The lowest bins, which are kept.
 
     Returns:
-        Two values of shape (frames, bins), float64; the imaginary part with the other sign.
+        Two values of shape (frames, bins), float64.
     """
-    forwards = length // 2 + 1  # samples up to the middle, and it
-    backwards = length - forwards  # those beyond, from the last on; the first is like no other
+    window = len(weights)
+    half, odd = divmod(window, 2)
     weighted = graph.add("Mul", frames, weights)
-    whole = _padded(graph, weighted, 0, length - len(weights))
-    first = graph.add("Slice", whole, np.array([0]), np.array([forwards]), COLUMNS)
-    ends = np.array([length - 1]), np.array([forwards - 1]), COLUMNS, np.array([-1])
-    last = _padded(graph, graph.add("Slice", whole, *ends), 1, forwards - 1 - backwards)
-    turns = 2 * np.pi * np.arange(length) / length
-    places = graph.add("Mul", np.arange(forwards)[:, None], np.arange(bins))
-    places = graph.add("Mod", places, np.int64(length))
+    later = graph.add("Slice", weighted, np.array([half]), np.array([window]), COLUMNS)
+    ends = np.array([half - 1]), np.array([-window - 1]), COLUMNS, np.array([-1])
+    earlier = graph.add("Slice", weighted, *ends)
+    if odd:  # the sample in the middle is like no other
+        earlier = graph.add("Pad", earlier, np.array([0, 1, 0, 0]))
+    # In halves of a sample, so that the middle of an even window has a number, too.
+    away = 1 - odd + 2 * np.arange(half + odd)
+    turns = np.pi * np.arange(2 * length) / length
+    places = graph.add("Mul", away[:, None], np.arange(bins))
+    places = graph.add("Mod", places, np.int64(2 * length))
     cosines, sines = (graph.add("Gather", period(turns), places) for period in (np.cos, np.sin))
-    real = graph.add("MatMul", graph.add("Add", first, last), cosines)
-    return real, graph.add("MatMul", graph.add("Sub", first, last), sines)
-
-
-def _padded(graph: Graph, frames: str, before: int, after: int) -> str:
-    """Frames with so many columns of 0 on both sides."""
-    return graph.add("Pad", frames, np.array([0, before, 0, after]))
+    real = graph.add("MatMul", graph.add("Add", later, earlier), cosines)
+    return real, graph.add("MatMul", graph.add("Sub", later, earlier), sines)
 
 
 def power(graph: Graph, real: str, imaginary: str) -> str:

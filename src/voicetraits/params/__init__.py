@@ -14,15 +14,17 @@ from voicetraits.params.sections import (
     Train,
 )
 from voicetraits.params.tasks import ALL, JOINED, LOCALES
-from voicetraits.params.values import Ending, Locale, Section, unknown
+from voicetraits.params.values import STEP, Crops, Ending, Locale, Section, unknown
 
 __all__ = [
     "ALL",
     "JOINED",
     "LOCALES",
+    "STEP",
     "Beside",
     "Clip",
     "Corpus",
+    "Crops",
     "Ending",
     "Extract",
     "Frames",

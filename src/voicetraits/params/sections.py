@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from voicetraits.params.tasks import ALL, JOINED, LOCALES, DeclaredTask, Models
 from voicetraits.params.values import (
     Count,
+    Crops,
     Ending,
     Locale,
     Name,
@@ -151,6 +152,11 @@ class Frames(Section):
     high_pass: Annotated[Number, Field(ge=0, le=1)]
     time_masks: Annotated[Whole, Field(ge=0)]
     frequency_masks: Annotated[Whole, Field(ge=0)]
+
+    @property
+    def shown(self) -> Crops:
+        """What a finished network is shown of a clip: crops as in training."""
+        return Crops(self.crop, self.crops, least=self.crop)
 
     @property
     def members(self) -> int:

@@ -1,4 +1,4 @@
-"""The kinds of value that params.yaml holds, as people write them."""
+"""The kinds of value that params.yaml holds, as people write them, and what some come to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+# A crop that is shorter than others has a whole number of so many frames: each length is compiled.
+STEP = 25
 # As people write numbers, and as YAML and the grammar of `-S` do not always understand them.
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?")
 
@@ -63,6 +65,27 @@ class Section(BaseModel):
     """A part of params.yaml: no unknown keys, nothing but text taken for a number, read-only."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Crops(NamedTuple):
+    """What a network on clips of any length is shown of each.
+
+    Longer crops than in training cost less than many short ones. A clip that is shorter than such a
+    crop is not repeated beyond what it takes to fill STEP frames, or a crop as in training.
+
+    Attributes:
+        frames: Length of a crop.
+        most: How many crops a clip has, at most.
+        least: Up to what length a shorter clip is repeated, at least.
+    """
+
+    frames: int
+    most: int
+    least: int
+
+    def length(self, clip: int) -> int:
+        """Frames of the crops of a clip that has so many frames."""
+        return min(max(-(-clip // STEP) * STEP, self.least), self.frames)
 
 
 def unknown(key: str, name: str, known: Iterable[str]) -> str:

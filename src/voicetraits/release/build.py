@@ -194,5 +194,8 @@ def predict(
     """
     tested = clips[clips["part"] == TEST].reset_index(drop=True)
     stored = StoredFrames(tested, folders, budget_gb=4)
-    (found,) = predict_clips(network, stored, np.arange(len(tested)), recipe.hearing(task))
+    (found,) = predict_clips(
+        *(network, stored, np.arange(len(tested)), recipe.shown),
+        batch_size=recipe.network(task).frames.batch_size,
+    )
     return tested.assign(**dict(zip(task.classes, found.T, strict=True)))

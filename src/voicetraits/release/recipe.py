@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from voicetraits.errors import InputError
-from voicetraits.params import Clip, Frames, Locale, Section
+from voicetraits.params import Clip, Crops, Frames, Locale, Section
 from voicetraits.params.values import Count, Ending, Name, Share, Whole, native, pattern
 from voicetraits.tasks import Task
 
@@ -50,7 +50,7 @@ class Pico(Section):
 
 
 class Heard(Section):
-    """What a finished network hears of a recording; see `Frames`.
+    """What a finished network hears of a recording.
 
     Attributes:
         crop: Frames of a crop.
@@ -138,9 +138,11 @@ class Recipe(Section):
         phones = self.network(task).phones
         return phones.corpora if phones else []
 
-    def hearing(self, task: Task) -> Frames:
-        """The same parameters with the crops that the finished network hears."""
-        return self.network(task).frames.model_copy(update=self.heard.model_dump())
+    @property
+    def shown(self) -> Crops:
+        """What the finished networks hear of a recording: of a short one, a crop as in training."""
+        trained = max(self.network(task).frames.crop for task in self.tasks)
+        return Crops(self.heard.crop, self.heard.crops, least=min(trained, self.heard.crop))
 
 
 def _task(name: str, classes: Sequence[str]) -> Task:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from voicetraits.audio.conditions import CONDITIONS
 from voicetraits.features.mel import HOP
-from voicetraits.params import Frames, Params
+from voicetraits.params import Crops, Params
 from voicetraits.release.clips import REPRESENTATION
 from voicetraits.report.worse import predict_frames, read_sounds, worse_arrays
 from voicetraits.tasks import Task
@@ -45,14 +45,17 @@ def worse_clips(clips: pd.DataFrame, params: Params, *, corpora: Path) -> WorseC
     return WorseClips(rows, [each[REPRESENTATION] for each in arrays])
 
 
-def predict_worse(network: Any, worse: WorseClips, task: Task, frames: Frames) -> pd.DataFrame:
+def predict_worse(
+    network: Any, worse: WorseClips, task: Task, shown: Crops, *, batch_size: int
+) -> pd.DataFrame:
     """Predict clips under every condition of TRIED.
 
     Args:
         network: The keras.Model.
         worse: The clips.
         task: Of the network.
-        frames: With the crops that it hears.
+        shown: Which crops it hears.
+        batch_size: How many at a time.
 
     Returns:
         The clips once for each condition, which is in column `condition`, with the probabilities of
@@ -61,7 +64,7 @@ def predict_worse(network: Any, worse: WorseClips, task: Task, frames: Frames) -
     tried = []
     for condition in TRIED:
         mels = [_under(condition, each) for each in worse.mels]
-        (found,) = predict_frames(network, mels, frames)
+        (found,) = predict_frames(network, mels, shown, batch_size=batch_size)
         tried.append(
             worse.clips.assign(condition=condition, **dict(zip(task.classes, found.T, strict=True)))
         )

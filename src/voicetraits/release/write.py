@@ -10,7 +10,6 @@ import pandas as pd
 
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 
-from voicetraits.export.crops import Crops
 from voicetraits.export.description import Answer, Description
 from voicetraits.export.model import export
 from voicetraits.features.mel import BANDS
@@ -54,7 +53,7 @@ def write_release(recipe: Recipe, work: Path) -> None:
         representation=REPRESENTATION,
         clip=recipe.clip,
         extract=load_params().extract,
-        crops=Crops(recipe.heard.crop, recipe.heard.crops),
+        crops=recipe.shown,
         description=Description(
             NAME,
             tuple(

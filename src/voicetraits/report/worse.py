@@ -14,7 +14,7 @@ from voicetraits.audio.wav import read_wav
 from voicetraits.features.extract import represent
 from voicetraits.features.representations import REPRESENTATIONS
 from voicetraits.models import Model
-from voicetraits.params import JOINED, Clip, Extract, Frames, Params
+from voicetraits.params import JOINED, Clip, Crops, Extract, Params
 from voicetraits.storage.shards import read_wavs, shard_name
 from voicetraits.training.crops import predict_clips
 from voicetraits.workers.pool import map_in_pool, workers_for
@@ -129,20 +129,29 @@ def predictor(
         return predict_heads(network, stacked, batch_size=params.train.batch_size)[head]
 
     def of_any_length(arrays: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        return predict_frames(network, arrays, params.frames)[head]
+        found = predict_frames(
+            network, arrays, params.frames.shown, batch_size=params.frames.batch_size
+        )
+        return found[head]
 
     one_length = REPRESENTATIONS[model.representation].one_length
     return of_one_length if one_length else of_any_length
 
 
 def predict_frames(
-    network: Any, arrays: Sequence[np.ndarray] | np.ndarray, frames: Frames
+    network: Any,
+    arrays: Sequence[np.ndarray] | np.ndarray,
+    shown: Crops,
+    *,
+    batch_size: int,
 ) -> list[np.ndarray]:
     """Probabilities of clips of any length, shape (clips, classes), for each head.
 
     Args:
         network: A keras.Model.
         arrays: Log-mel of every clip, shape (bands, frames) each.
-        frames: Which crops, and how many a batch has.
+        shown: Which crops.
+        batch_size: How many at a time.
     """
-    return predict_clips(network, _Held(arrays), np.arange(len(arrays)), frames)
+    places = np.arange(len(arrays))
+    return predict_clips(network, _Held(arrays), places, shown, batch_size=batch_size)

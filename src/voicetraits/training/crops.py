@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from voicetraits.params import Frames
+from voicetraits.params import Crops
 
 
 class Clips(Protocol):
@@ -75,7 +75,12 @@ class SpreadCrops:
 
 
 def predict_clips(
-    network: Any, clips: Clips, places: Sequence[int] | np.ndarray, frames: Frames
+    network: Any,
+    clips: Clips,
+    places: Sequence[int] | np.ndarray,
+    shown: Crops,
+    *,
+    batch_size: int,
 ) -> list[np.ndarray]:
     """Probabilities of clips of any length, the mean over their spread crops.
 
@@ -83,16 +88,23 @@ def predict_clips(
         network: A keras.Model on crops.
         clips: The clips.
         places: Which of them, at least one.
-        frames: Which crops, and how many a batch has.
+        shown: Which crops.
+        batch_size: How many at a time.
 
     Returns:
         Of every head, shape (places, classes), float64.
     """
     from voicetraits.training.fit import predict_heads  # loads Keras
 
-    crops = SpreadCrops(clips, places, frames=frames.crop, crops=frames.crops)
-    found = predict_heads(network, crops, batch_size=frames.batch_size)
-    return [crops.mean_by_clip(of_head) for of_head in found]
+    places = np.asarray(places)
+    lengths = np.array([shown.length(clips.length(place)) for place in places])
+    found = []
+    for length in np.unique(lengths):
+        crops = SpreadCrops(clips, places[lengths == length], frames=length, crops=shown.most)
+        heads = predict_heads(network, crops, batch_size=batch_size)
+        found.append([crops.mean_by_clip(of_head) for of_head in heads])
+    back = np.argsort(np.argsort(lengths, kind="stable"))
+    return [np.concatenate(of_head)[back] for of_head in zip(*found, strict=True)]
 
 
 def spread_starts(length: int, *, frames: int, crops: int) -> np.ndarray:

@@ -97,7 +97,9 @@ def train_on_frames(
     )
     tested = []
     for part in (VALIDATION, TEST):
-        found = predict_clips(network, stored, places[part], frames)
+        found = predict_clips(
+            network, stored, places[part], frames.shown, batch_size=frames.batch_size
+        )
         for each, numbers, probabilities in zip(task.tasks, labels, found, strict=True):
             labelled = numbers[places[part]] != UNLABELLED
             rows = _labelled(clips, places[part][labelled], numbers, each)
