@@ -19,6 +19,7 @@ from voicetraits.networks.ensemble import mean_of
 from voicetraits.networks.tdnn import frames_of
 from voicetraits.params import Frames
 from voicetraits.tasks import Head, Task
+from voicetraits.training.adamw import adamw
 from voicetraits.training.batches import Batches
 from voicetraits.training.crop_batches import CropBatches
 from voicetraits.training.crops import SpreadCrops
@@ -27,7 +28,6 @@ from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
 from voicetraits.training.fit import (
     balanced_weights,
     require_finite_weights,
-    rise_and_fall,
     targets,
 )
 
@@ -119,6 +119,7 @@ def _fit_one(
 
     keras.utils.set_random_seed(seed)
     model = build(network, (stored.bands, None), task.heads, seed=seed)
+    knowing = frames_of(model).trainable_variables if begin is not None else []
     if begin is not None:
         frames_of(model).set_weights(begin)
     here, watched = places[TRAINING], places[VALIDATION]
@@ -148,7 +149,7 @@ def _fit_one(
     outputs = model(augmentation(frames, seed=seed)(inputs))
     trained = keras.Model(inputs, outputs if isinstance(outputs, list) else [outputs])
     trained.compile(
-        optimizer=optimizer(frames, steps=frames.passes * len(batches)),
+        optimizer=adamw(frames, steps=frames.passes * len(batches), knowing=knowing),
         # What a teacher says is smooth already.
         loss=[_loss(head, smoothing=0 if teacher else frames.smoothing) for head in task.heads],
         loss_weights=[frames.beside_first if number else 1.0 for number in range(len(task.heads))],
@@ -199,18 +200,6 @@ def augmentation(frames: Frames, *, seed: int) -> Augmentation:
         time_masks=frames.time_masks,
         frequency_masks=frames.frequency_masks,
     )
-
-
-def optimizer(frames: Frames, *, steps: int) -> Any:
-    """AdamW with a rise and a cosine to 0; biases and normalisation do not decay.
-
-    Source: Loshchilov and Hutter, ICLR 2019.
-    """
-    rise = min(frames.warmup, steps // 2)
-    rate = rise_and_fall(frames.learning_rate, steps=steps, rise=rise)
-    adamw = keras.optimizers.AdamW(rate, weight_decay=frames.weight_decay)
-    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return adamw
 
 
 def _loss(head: Head, *, smoothing: float) -> Any:

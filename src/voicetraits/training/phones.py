@@ -19,10 +19,11 @@ from voicetraits.networks import build
 from voicetraits.networks.tdnn import FRAMES, frames_of
 from voicetraits.params import Frames
 from voicetraits.tasks import Task
+from voicetraits.training.adamw import adamw
 from voicetraits.training.crops import Clips
 from voicetraits.training.epochs import LogEpochs, StopWhereNotFinite
 from voicetraits.training.fit import require_finite_weights
-from voicetraits.training.fit_frames import RATE, augmentation, optimizer
+from voicetraits.training.fit_frames import RATE, augmentation
 
 # Clips are padded to one of these lengths, in frames: a step is compiled for each.
 LENGTHS = np.array([256, 352, 448, 576, 800])
@@ -114,9 +115,9 @@ def fit_phones(
         )
     passes = -(-frames.phones // STEPS_OF_A_PASS)
     trained = _Augmented(augmentation(frames, seed=seed), writer)
-    adamw = optimizer(frames, steps=passes * STEPS_OF_A_PASS)
-    adamw.clipnorm = _STEEPEST
-    trained.compile(optimizer=adamw, loss=_loss_of_a_phone)
+    careful = adamw(frames, steps=passes * STEPS_OF_A_PASS)
+    careful.clipnorm = _STEEPEST
+    trained.compile(optimizer=careful, loss=_loss_of_a_phone)
     with Live(str(live_folder / "phones"), save_dvc_exp=False, dvcyaml=None, report=None) as live:
         trained.fit(
             training,
