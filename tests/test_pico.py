@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from conftest import tone
 from voicetraits.audio.decode import decode
 from voicetraits.corpus.open import open_corpus
 from voicetraits.errors import InputError
+from voicetraits.sample import pico
 from voicetraits.sample.pico import VOICES, write_pico
 from voicetraits.sample.texts import read_sentences
 from voicetraits.selection.clip_table import read_clip_table
 
 RATE = 16_000
+# How often each is used; 2nd and xz are no words.
+WORDS = {"the": 0.06, "to": 0.02, "2nd": 0.001, "xz": 1e-5, "pebble": 6e-6, "gable": 6e-6}
 FEW = {"seed": 1, "speakers": 3, "clips": 4}
 
 
@@ -33,6 +37,10 @@ def spoken(monkeypatch, tmp_path):
             asked.append((self.voice, text))
             return (9000 * tone(200, RATE, seconds=1)).astype(np.int16).tobytes()
 
+    words = types.ModuleType("wordfreq")
+    words.top_n_list = lambda locale, count: list(WORDS)
+    words.word_frequency = lambda word, locale: WORDS[word]
+    monkeypatch.setitem(sys.modules, "wordfreq", words)
     module = types.ModuleType("ttspico")
     module.TtsEngine = Engine
     module.__file__ = str(tmp_path / "ttspico.py")
@@ -58,15 +66,17 @@ def test_it_is_a_corpus_of_speakers_without_a_gender(spoken, tmp_path):
     assert 1.0 < min(lengths) < max(lengths) < 2.5
 
 
-def test_texts_are_sentences_and_their_words_in_another_order(spoken, tmp_path):
+def test_texts_are_sentences_and_words_that_are_in_use(spoken, tmp_path):
+    pico._words.cache_clear()
     write_pico("fr", tmp_path / "fr", **FEW | {"clips": 40})
     sentences = set(read_sentences("fr"))
     whole = [text for _, text in spoken if text in sentences]
-    assert 40 < len(whole) < 80
-    words = {word for text in sentences for word in text.replace("?", "").split()}
-    shuffled = [text for _, text in spoken if text not in sentences]
-    assert len({text.strip(".").split()[0] for text in shuffled} & words) > 20
-    assert all(5 <= len(text.split()) <= 13 for text in shuffled)
+    assert 20 < len(whole) < 55
+    others = [text.strip(".").split() for _, text in spoken if text not in sentences]
+    assert all(5 <= len(words) <= 13 for words in others)
+    counts = Counter(word for words in others for word in words)
+    assert set(counts) == {"the", "to", "pebble", "gable"}
+    assert 1.5 < counts["the"] / counts["to"] < 2.5  # three times as frequent
 
 
 def test_the_same_seed_makes_the_same_bytes(spoken, tmp_path):

@@ -4,13 +4,14 @@ espeak-ng, which speaks the sample corpus, computes every sound from formants. P
 for each language, of statistics over a recorded one; many speakers are made of it by pitch, rate
 and the length of the vocal tract. Their gender is nobody's: no clip has a label of it.
 
-Library: ttspico 0.3.2, Apache 2.0, which holds Pico and its voices. pip compiles it.
+Libraries: ttspico 0.3.2, Apache 2.0, which holds Pico and its voices, and which pip compiles;
+wordfreq 3.1.1, Apache 2.0, whose counts of words are CC BY-SA 4.0 (Speer, Zenodo 7199437, 2022).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,20 @@ VOICES = {"de": ("de-DE",), "en": ("en-GB", "en-US"), "es": ("es-ES",), "fr": ("
 _PITCH = (100, 18, 60, 150)
 _RATE = (100, 12, 70, 140)
 _FREQUENCIES = (0.8, 1.15)
+_SENTENCES = 0.3  # share of the texts
 _WORDS = (5, 13)  # of a text that is no sentence
+# The words are drawn from so many, by a power of their share of all text: of a power of 1, half of
+# a text would be articles and the like. Most of the shortest are no words, but for the frequent.
+_KNOWN, _POWER = 20_000, 0.6
+_SHORT, _OFTEN = 2, 3e-4
 _COLUMNS = ["client_id", "path", "sentence", "up_votes", "down_votes", "age", "gender", "locale"]
 
 
 def write_pico(locale: str, folder: Path, *, speakers: int, clips: int, seed: int) -> int:
     """Synthesise the folder of one locale, in Common Voice's layout.
 
-    Half of the texts are sentences of the sample corpus, the others are words of these in random
-    order: it has few sentences, and a network learns them by heart.
+    Three texts in ten are sentences of the sample corpus, which has few: a network learns them by
+    heart. The others are words of the language in random order, more of those that are frequent.
 
     Args:
         locale: In VOICES.
@@ -78,6 +84,7 @@ def _speaker(number: int, *, locale: str, clips: int, seed: int) -> list[tuple[s
     """Text and MP3 of all clips of one speaker."""
     try:
         import ttspico
+        import wordfreq  # noqa: F401
     except ImportError as error:
         raise InputError(f"Pico is not there ({error}); run `make released`") from error
     rng = random_numbers(seed, locale, number)
@@ -100,12 +107,28 @@ def _speaker(number: int, *, locale: str, clips: int, seed: int) -> list[tuple[s
 
 def _texts(locale: str, count: int, rng: np.random.Generator) -> Iterator[str]:
     sentences = read_sentences(locale)
-    words = [word.strip(".,;:!?¿¡") for sentence in sentences for word in sentence.split()]
+    words, shares = _words(locale)
     for _ in range(count):
-        if rng.random() < 0.5:
+        if rng.random() < _SENTENCES:
             yield sentences[rng.integers(len(sentences))]
         else:
-            yield " ".join(rng.choice(words, rng.integers(*_WORDS, endpoint=True))) + "."
+            number = rng.integers(*_WORDS, endpoint=True)
+            yield " ".join(rng.choice(words, number, p=shares)) + "."
+
+
+@cache
+def _words(locale: str) -> tuple[list[str], np.ndarray]:
+    """Words of a language, and how often each is drawn."""
+    import wordfreq
+
+    shares = {
+        word: share
+        for word in wordfreq.top_n_list(locale, _KNOWN)
+        if word.isalpha()
+        and ((share := wordfreq.word_frequency(word, locale)) >= _OFTEN or len(word) > _SHORT)
+    }
+    drawn = np.array(list(shares.values())) ** _POWER
+    return list(shares), drawn / drawn.sum()
 
 
 def _near(around: tuple[int, int, int, int], rng: np.random.Generator) -> int:
