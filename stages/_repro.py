@@ -2,8 +2,8 @@
 
     python -m stages._repro
 
-The locales run beside each other up to their arrays, then the models. The last call does what is
-left. Single items, because DVC locks what it only checks, too.
+The locales run beside each other up to their arrays, then the models, then what reads these. The
+last call does what is left. Single items, because DVC locks what it only checks, too.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ def repro() -> None:
         by_locale(params, cores), label="prepare", at_once=cores, environment={WORKERS: workers}
     )
     run_beside(networks(params), label="train", at_once=cores)
+    run_beside(after_training(), label="evaluate", at_once=cores)
     run_beside([dvc_repro()], label="summarise", at_once=1)
 
 
@@ -116,6 +117,11 @@ def networks(params: Params) -> list[list[str]]:
         for locale in params.locales
     ]
     return [dvc_repro(*_ITEMS, *some) for some in (*joined, *pooled, *per_locale, ("explore",))]
+
+
+def after_training() -> list[list[str]]:
+    """The commands that read the models, the longest first; what is left reads what these write."""
+    return [dvc_repro(*_ITEMS, "evaluate"), dvc_repro(*_ITEMS, "summarise", "export")]
 
 
 def _trains(on_frames: bool) -> list[str]:

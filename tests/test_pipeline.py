@@ -563,7 +563,7 @@ class TestSeveralCores:
         process = copied.run("python", "-m", "stages._repro")
         said = process.stderr.splitlines()
         assert (said[0], said[-1]) == ("check done", "summarise done")
-        assert all(re.match("(check|prepare|train|summarise)( |$)", line) for line in said)
+        assert all(re.match("(check|prepare|train|evaluate|summarise)( |$)", line) for line in said)
         for path in ("metrics/summary.json", "metrics/results.json"):
             assert copied.json(path) == experiment[0].json(path)
         status = json.loads(copied.run("dvc", "status", "--json").stdout)
