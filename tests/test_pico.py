@@ -20,7 +20,7 @@ from voicetraits.selection.clip_table import read_clip_table
 
 RATE = 16_000
 # How often each is used; 2nd and xz are no words.
-WORDS = {"the": 0.06, "to": 0.02, "2nd": 0.001, "xz": 1e-5, "pebble": 6e-6, "gable": 6e-6}
+WORDS = {"the": 0.06, "to": 0.02, "2nd": 0.001, "xz": 1e-5, "pebble": 6e-4, "gable": 6e-4}
 FEW = {"seed": 1, "speakers": 3, "clips": 4}
 
 
