@@ -119,7 +119,7 @@ def measure(
             label=f"{variant}, {task.name}, seed {seed}",
             spoken=assign_spoken(table, recipe, task, leave_out=True),
         )
-    tested = predict_worse(trained, worse, task, recipe.shown, batch_size=network.frames.batch_size)
+    tested = predict_worse(trained, worse, recipe, task)
     found = {
         str(condition): scored(rows, task).value for condition, rows in tested.groupby("condition")
     }

@@ -101,10 +101,7 @@ def _train(recipe: Recipe, task: Task, name: str) -> None:
             tested = predict(network, clips, read_folders(), recipe, task)
             write_table(folder / ROWS, tested)
             own = tested[tested["language"].ne(FOREIGN) & tested[task.column].isin(task.classes)]
-            batch_size = recipe.network(task).frames.batch_size
-            worse = predict_worse(
-                network, spoilt(own, recipe), task, recipe.shown, batch_size=batch_size
-            )
+            worse = predict_worse(network, spoilt(own, recipe), recipe, task)
             write_table(folder / WORSE, worse)
     print(f"{name} {task.name}: trained")
 

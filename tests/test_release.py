@@ -212,7 +212,7 @@ def test_left_out_clips_are_tried_under_every_condition(recipe, tmp_path, monkey
         network = build("tdnn", (64, None), task.heads, seed=0)
         params = COMMITTED.model_copy(update={"clip": recipe.clip})
         worse = worse_clips(labelled, params, corpora=tmp_path)
-        found = predict_worse(network, worse, task, recipe.shown, batch_size=8)
+        found = predict_worse(network, worse, recipe, task)
         counts = {name: len(some) for name, some in found.groupby("condition", sort=False)}
         assert counts == dict.fromkeys(TRIED, len(labelled))
         assert set(found["clip"]) == set(labelled["clip"])

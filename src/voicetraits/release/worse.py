@@ -10,8 +10,9 @@ import pandas as pd
 
 from voicetraits.audio.conditions import CONDITIONS
 from voicetraits.features.mel import HOP
-from voicetraits.params import Crops, Params
+from voicetraits.params import Params
 from voicetraits.release.clips import REPRESENTATION
+from voicetraits.release.recipe import Recipe
 from voicetraits.report.worse import predict_frames, read_sounds, worse_arrays
 from voicetraits.tasks import Task
 
@@ -45,26 +46,24 @@ def worse_clips(clips: pd.DataFrame, params: Params, *, corpora: Path) -> WorseC
     return WorseClips(rows, [each[REPRESENTATION] for each in arrays])
 
 
-def predict_worse(
-    network: Any, worse: WorseClips, task: Task, shown: Crops, *, batch_size: int
-) -> pd.DataFrame:
+def predict_worse(network: Any, worse: WorseClips, recipe: Recipe, task: Task) -> pd.DataFrame:
     """Predict clips under every condition of TRIED.
 
     Args:
         network: The keras.Model.
         worse: The clips.
-        task: Of the network.
-        shown: Which crops it hears.
-        batch_size: How many at a time.
+        recipe: What the network hears of a clip.
+        task: Its task.
 
     Returns:
         The clips once for each condition, which is in column `condition`, with the probabilities of
         the classes.
     """
+    batch_size = recipe.network(task).frames.batch_size
     tried = []
     for condition in TRIED:
         mels = [_under(condition, each) for each in worse.mels]
-        (found,) = predict_frames(network, mels, shown, batch_size=batch_size)
+        (found,) = predict_frames(network, mels, recipe.shown, batch_size=batch_size)
         tried.append(
             worse.clips.assign(condition=condition, **dict(zip(task.classes, found.T, strict=True)))
         )
