@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from voicetraits.audio.decode import AudioError, Sound, decode
 from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
+from voicetraits.audio.libsndfile import MisreadError, by_libsndfile
 
 RATE = 16000
 PHONES = (
@@ -190,6 +191,21 @@ def test_the_first_of_several_equal_audio_streams_is_read(format):
     assert alike(data, 48000, format) > 0.99
 
 
+@pytest.mark.parametrize(("format", "codec"), [("ogg", "libopus"), ("ogg", "flac")])
+def test_one_ogg_after_another_is_read_as_well(format, codec):
+    data = made(format, codec, 48000, 1)
+    once, twice = (heard(each).duration for each in (data, data + data))
+    assert twice == pytest.approx(2 * once, abs=0.1)
+
+
+def test_what_only_looks_like_mpeg_layer_1_is_left_to_ffmpeg():
+    frame = bytes([0xFF, 0xFF, 0x10, 0xC0]) + bytes(28)  # 32 kbit/s at 44.1 kHz, mono
+    with pytest.raises(MisreadError):
+        by_libsndfile(200 * frame)
+    with by_libsndfile(audio_file(chirp(RATE), RATE, "MP3")) as file:
+        assert file.samplerate == RATE
+
+
 @pytest.mark.parametrize("format", ["ipod", "matroska", "asf"])
 def test_a_tag_that_is_no_text_does_not_matter(format):
     codec = "wmav2" if format == "asf" else "aac"
@@ -261,6 +277,7 @@ def test_an_mp4_file_without_its_end_is_said_to_be_cut_off():
         heard(data[: len(data) // 2])
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("format", "codec", "rate", "channels"), ALL)
 def test_a_damaged_recording_gives_numbers_or_a_reason_and_nothing_else(
     format, codec, rate, channels

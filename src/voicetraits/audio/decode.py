@@ -26,12 +26,13 @@ from voicetraits.audio.audible import (
     where_sound_begins,
 )
 from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
+from voicetraits.audio.libsndfile import MisreadError, by_libsndfile
 from voicetraits.errors import InputError
 
 # What is outside comes from a damaged header, and costs memory or gives no speech.
 RATES = range(1000, 400_001)  # Hz
 _MOST_CHANNELS = 32
-_LOUDEST = 1e15  # 1 is full scale; squares of more are no float32
+LOUDEST = 1e15  # 1 is full scale; squares of more are no float32
 _AT_A_TIME = 300.0  # seconds of a recording that are in memory at its own rate and channels
 _LONGEST = 24 * 3600  # seconds; a header that promises more says nothing about the duration
 
@@ -171,12 +172,14 @@ def _begun(data: bytes, wanted: float) -> tuple[_Opener, np.ndarray, int, float]
     """What can open the file, and its first part as `_first_part` has it."""
     refused = "no samples"
     try:
-        part = _first_part(_by_libsndfile, data, wanted)
+        part = _first_part(by_libsndfile, data, wanted)
         if len(part[0]):
-            return _by_libsndfile, *part
+            return by_libsndfile, *part
         # A recorder that was cut off leaves a header that says so; FFmpeg reads what follows.
     except soundfile.LibsndfileError as error:
         refused = f"not readable as audio: {_why(error, data)}"
+    except MisreadError:
+        refused = "not readable as audio"
     try:
         return FfmpegFile, *_first_part(FfmpegFile, data, wanted)
     except FfmpegError as error:
@@ -189,8 +192,8 @@ def _numbers(channels: np.ndarray, deciding: int) -> np.ndarray:
         raise AudioError("no samples")
     end = len(channels)
     # Written so that NaN fails, too; larger numbers become infinite on the way.
-    if not (float(channels.min()) > -_LOUDEST and float(channels.max()) < _LOUDEST):
-        end = int((np.abs(channels) < _LOUDEST).all(axis=1).argmin())
+    if not (float(channels.min()) > -LOUDEST and float(channels.max()) < LOUDEST):
+        end = int((np.abs(channels) < LOUDEST).all(axis=1).argmin())
         if end < deciding:
             raise AudioError("samples that are not numbers")
     return channels[:end]
@@ -205,10 +208,6 @@ def _why(error: soundfile.LibsndfileError, data: bytes) -> str:
     if "does not exist" in error.error_string or data[4:8] == b"ftyp":
         return "cut off, or too damaged to be read"
     return error.error_string
-
-
-def _by_libsndfile(data: bytes) -> soundfile.SoundFile:
-    return soundfile.SoundFile(io.BytesIO(data))
 
 
 def _first_part(opener: _Opener, data: bytes, wanted: float) -> tuple[np.ndarray, int, float]:
