@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import ROOT, audio_file
+from conftest import ROOT, audio_file, recording
 from exported import CHANCES, LOCALES, LOUDNESS, description, speech, write_model
 
 import voicetraits
@@ -24,6 +24,7 @@ from voicetraits.recognizer.decision import decide, renormalised, restricted
 from voicetraits.recognizer.model import RELEASED, ExportedModel, Head
 from voicetraits.recognizer.recognizer import Recognizer
 from voicetraits.recognizer.speech import Part, Speech, find_speech
+from voicetraits.recognizer.timbre import changes
 from voicetraits.recognizer.windows import stretches, windows
 
 RATE = 16000
@@ -51,6 +52,7 @@ def clicks(seconds: float) -> np.ndarray:
 
 
 PULSE = 1 + np.sin(2 * np.pi * 4 * TIME)
+BURSTS = np.convolve(np.sin(2 * np.pi * 5 * TIME) > 0, np.ones(300) / 300, mode="same")
 NO_SPEECH = {
     "white noise": coloured(0),
     "pink noise": coloured(1),
@@ -62,6 +64,10 @@ NO_SPEECH = {
     # The network alone takes these for speech, at full level or at low ones.
     "pulsing note": notes(110, partials=7) * PULSE,
     "higher pulsing note": notes(165, partials=7) * PULSE,
+    # It takes these for syllables at any level.
+    "note in bursts": notes(200) * BURSTS,
+    "harsh note in bursts": notes(175, partials=20) * BURSTS,
+    "note in bursts and noise": notes(150) * BURSTS + 0.1 * coloured(0) / coloured(0).std(),
     "hum": notes(50, partials=19),
     "clicks": clicks(0.25),
     "sweep": np.sin(2 * np.pi * (50 * TIME + 1200 * TIME**2)),
@@ -99,6 +105,22 @@ def test_speech_is_found_at_any_level_and_its_pauses_are_not(level):
     first, last = parts[0], parts[-1]
     assert abs(first.start / RATE - 4) < 0.4
     assert abs(last.end - len(silence) - len(speech())) / RATE < 0.6
+
+
+@pytest.mark.parametrize("level", [1.0, 0.01])
+def test_a_constant_beside_the_speech_does_not_matter(level):
+    plain = find_speech(speech() * np.float32(level))
+    raised = find_speech(speech() * np.float32(level) + np.float32(0.3))
+    assert raised.enough
+    assert np.mean(plain.spoken == raised.spoken) > 0.95
+
+
+def test_one_voice_changes_its_timbre_and_one_note_does_not():
+    moments = np.arange(RATE // 4, 11 * RATE // 4, 512)
+    assert changes(speech(), moments[moments < len(speech()) - 512])
+    assert not changes(NO_SPEECH["harsh note in bursts"], moments)
+    # Nothing can be told of a moment.
+    assert changes(NO_SPEECH["harsh note in bursts"], moments[:4])
 
 
 def test_speech_far_into_a_long_silence_is_found():
@@ -217,7 +239,7 @@ def test_samples_of_any_kind_give_the_same_as_the_file(recognizer):
     stereo = np.stack([speech(), speech()], axis=1)
     whole = np.round(speech() * 32767).astype(np.int16)
     expected = recognizer.predict(audio_file(speech(), RATE)).female_probability
-    for samples in (speech(), stereo, whole, speech().astype(np.float64)):
+    for samples in (speech(), stereo, whole, whole.astype(">i2"), speech().astype(np.float64)):
         found = recognizer.predict(samples, sample_rate=RATE)
         assert found.female_probability == pytest.approx(expected, rel=0.01)
     twice = np.repeat(speech(), 2)
@@ -237,13 +259,27 @@ def test_samples_of_any_kind_give_the_same_as_the_file(recognizer):
         (np.ones(9, np.uint16), 16000, "type uint16; give floats, or uint8, int16, int32"),
         (np.zeros(0), RATE, r"shape \(0,\)"),
         (np.zeros((2, 2, 2)), RATE, r"shape \(2, 2, 2\)"),
-        (np.array([0.0, math.nan]), RATE, "not finite"),
+        (np.array([0.0, math.nan]), RATE, r"no numbers below 1e\+15"),
+        (np.array([0.0, 1e30]), RATE, r"no numbers below 1e\+15"),
         (np.array(["a"]), RATE, "type <U1; give floats, or uint8, int16, int32"),
     ],
 )
 def test_samples_that_are_none_are_refused(recognizer, samples, rate, why):
     with pytest.raises(InputError, match=why):
         recognizer.predict(samples, sample_rate=rate)
+
+
+def test_a_device_is_not_read_and_a_name_that_cannot_be_is_refused(recognizer):
+    with pytest.raises(InputError, match="/dev/zero: a device and no recording"):
+        recognizer.predict("/dev/zero")
+    with pytest.raises(InputError, match="null byte"):
+        recognizer.predict("a\0b.wav")
+
+
+def test_silence_has_its_length_where_ffmpeg_alone_knows_it(recognizer):
+    found = recognizer.predict(recording(np.zeros(2 * RATE, np.float32), RATE, "ipod", "aac"))
+    assert found.reason == "no speech"
+    assert found.seconds == pytest.approx(2, abs=0.2)
 
 
 def test_a_file_that_is_not_there_is_named(recognizer, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -13,7 +15,8 @@ import soundfile
 import soxr
 
 from voicetraits.audio.audible import mix
-from voicetraits.audio.decode import RATES, AudioError, decode
+from voicetraits.audio.decode import LOUDEST, RATES, AudioError, decode
+from voicetraits.audio.ffmpeg import FfmpegFile
 from voicetraits.errors import InputError
 from voicetraits.export.contract import SAMPLE_RATE
 
@@ -62,9 +65,15 @@ def recording_of(
         return _of_file(source, "recording", longest)
     path = Path(source)
     try:
-        content = path.read_bytes()
+        kind = path.stat().st_mode
+        endless = stat.S_ISCHR(kind) or stat.S_ISBLK(kind)
+        content = b"" if endless else path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # of a name that no file can have
+        raise InputError(f"{source!r}: {error}") from error
+    if endless:
+        raise InputError(f"{path}: a device and no recording")
     return _of_file(content, path.name, longest)
 
 
@@ -91,10 +100,10 @@ def _refuse_longer(seconds: float, longest: float) -> None:
 
 
 def _stated_seconds(content: bytes) -> float:
-    try:
+    with suppress(soundfile.LibsndfileError):
         return float(soundfile.info(io.BytesIO(content)).duration)
-    except soundfile.LibsndfileError:
-        return math.nan
+    with FfmpegFile(content) as file:
+        return file.frames / file.samplerate
 
 
 def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
@@ -106,6 +115,7 @@ def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
     channels_first = samples.ndim == 2 and samples.shape[0] < samples.shape[1]
     if samples.ndim not in (1, 2) or not samples.size or channels_first:
         raise InputError(f"samples of shape {samples.shape}; give (n,) or (n, channels)")
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     if samples.dtype in _INTEGERS:
         zero, full = (128, 128) if samples.dtype == np.uint8 else (0, np.iinfo(samples.dtype).max)
         samples = (samples.astype(np.float64) - zero) / full
@@ -113,9 +123,10 @@ def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
         raise InputError(
             f"samples of type {samples.dtype}; give floats, or {', '.join(map(str, _INTEGERS))}"
         )
+    # Written so that NaN fails, too.
+    if not (np.abs(samples) < LOUDEST).all():
+        raise InputError(f"samples that are no numbers below {LOUDEST:g}, where 1 is full scale")
     channels = samples.reshape(len(samples), -1).astype(np.float32)
-    if not np.isfinite(channels).all():
-        raise InputError("samples that are not finite numbers")
     mono, _ = mix(channels, rate, deciding=len(channels))
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")

@@ -13,6 +13,7 @@ import numpy as np
 from voicetraits.errors import InputError
 from voicetraits.export.contract import SAMPLE_RATE
 from voicetraits.recognizer.runtime import session
+from voicetraits.recognizer.timbre import changes
 
 LEAST_SPEECH = 0.3  # seconds; less is a click or a note that sounds like a voice for a moment
 # Scattered moments in a long recording are notes of music: somebody who speaks does so for a tenth
@@ -86,6 +87,10 @@ def find_speech(samples: np.ndarray) -> Speech:
         InputError: If silero-vad is not installed.
     """
     spoken = speech_probabilities(samples) >= _SPEECH
+    for start in range(0, len(spoken), _BLOCK):
+        block = spoken[start : start + _BLOCK]
+        middles = (start + np.flatnonzero(block)) * _FRAME + _FRAME // 2
+        block &= changes(samples, middles)
     margin = round(_MARGIN * SAMPLE_RATE)
     parts: list[Part] = []
     for start, end in (_runs(spoken) * _FRAME).tolist():
@@ -119,9 +124,12 @@ def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(samples), size):
         block = samples[start : start + size]
         level = max(_level(block), _FAINTEST)
+        # A faint voice on a constant would vanish in it; half a minute has no other mean.
+        constant = block.mean(dtype=np.float64)
         before = samples[max(0, start - _BEFORE) : start]
         rest = -len(block) % _FRAME
-        padded = np.pad(np.concatenate([before, block]), (_BEFORE - len(before), rest))
+        centred = np.concatenate([before, block]) - constant
+        padded = np.pad(centred, (_BEFORE - len(before), rest))
         frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME + _BEFORE)[::_FRAME]
         yield np.multiply(frames, _LEVEL / level, dtype=np.float32)
 
