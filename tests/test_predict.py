@@ -7,12 +7,14 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT, audio_file
 from exported import speech, write_model
@@ -234,7 +236,12 @@ def test_locales_and_thresholds_reach_the_model(place, capsys):
         (["--model", "calls", "calls"], "error: calls: nothing has been exported from this folder"),
         (["--output", "models", "calls"], "error: models: a folder"),
         (["--output", "", "calls"], "error: .: a folder"),
-        (["--output", "calls/x.wav", "calls"], "error: calls/x.wav: --output writes no recording"),
+        (["--output", "x.xlsx", "calls"], "error: x.xlsx: name a file that ends in .json, "),
+        (["--output", "calls/x.wav", "calls"], "error: calls/x.wav: name a file that ends in"),
+        (
+            ["--format", "csv", "--output", "calls/x.wav", "calls"],
+            "error: calls/x.wav: --output writes no recording",
+        ),
     ],
 )
 def test_what_cannot_work_is_one_line(place, capsys, arguments, why):
@@ -311,14 +318,46 @@ def test_a_recording_without_permission_is_a_row(place, capsys, monkeypatch):
     assert second["error"] is None
 
 
-def test_a_folder_without_permission_is_named(place, monkeypatch):
-    def walk(folder, onerror):
-        onerror(PermissionError(13, "Permission denied", folder))
-        return iter(())
+def test_a_folder_without_permission_is_named_and_in_a_folder_it_is_a_row(
+    place, capsys, monkeypatch
+):
+    walk = os.walk
 
-    monkeypatch.setattr(os, "walk", walk)
+    def closed(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", refused))
+        return walk(folder)
+
+    monkeypatch.setattr(os, "walk", closed)
+    refused = "calls"
     with pytest.raises(InputError, match="calls: Permission denied"):
         recordings(["calls"])
+    refused = "calls/deep"
+    assert predict("--format", "json", "calls") == 1
+    errors = {row["path"]: row["error"] for row in objects(capsys)}
+    assert errors.pop("calls/deep")
+    assert set(errors.values()) == {None} and "calls/b.wav" in errors
+
+
+def test_a_path_that_cannot_be_looked_at_is_a_row(place, capsys):
+    assert predict("--format", "json", "x" * 300, "calls/b.wav") == 1
+    first, second = objects(capsys)
+    assert "name too long" in first["error"]
+    assert second["error"] is None
+
+
+def test_a_pattern_finds_broken_links_as_a_folder_does(place):
+    Path("calls/d.wav").symlink_to("gone")
+    assert recordings(["calls/*.wav"])[0] == ["calls/b.wav", "calls/c.wav", "calls/d.wav"]
+
+
+def test_what_a_library_says_of_a_damaged_mp3_is_not_shown(place):
+    damaged = bytearray(audio_file(np.sin(np.arange(32_000) / 20), 16_000, "MP3"))
+    damaged[len(damaged) // 2 : len(damaged) // 2 + 300] = bytes(300)
+    Path("damaged.mp3").write_bytes(damaged)
+    for arguments in (["damaged.mp3"], ["damaged.mp3", "calls/b.wav"]):
+        told = run(*arguments)
+        assert told.returncode == 0
+        assert [line.split(b" ")[0] for line in told.stderr.splitlines()] == [b"model", b"warning:"]
 
 
 def test_patterns_folders_and_files_come_in_the_order_of_the_names(place):
@@ -357,6 +396,13 @@ def test_names_that_are_no_utf8_work(place):
     assert parquet.read_table("out")["path"].to_pylist() == ["calls/\\xe9t\\xe9.wav"]
     assert run("--format", "csv", "--output", "rows.csv", name).returncode == 0
     assert name in Path("rows.csv").read_bytes()
+
+
+def test_a_carriage_return_in_a_name_does_not_break_csv(place):
+    name = "calls/a\rb.wav"
+    shutil.copy("calls/b.wav", name)
+    assert run("--format", "csv", "--output", "rows.csv", name, "calls/b.wav").returncode == 0
+    assert pd.read_csv("rows.csv")["path"].to_list() == [name, "calls/b.wav"]
 
 
 def test_a_name_does_not_break_the_table(place, capsys):

@@ -48,6 +48,31 @@ def quiet_without_reader() -> Iterator[None]:
         sys.exit(f"error: standard output: cannot be written ({error.strerror})")
 
 
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Let what libraries in C write to standard error go nowhere, and what Python writes there on.
+
+    libmpg123 has up to hundreds of lines to say about one damaged MP3.
+    """
+    before = sys.stderr
+    try:
+        number = before.fileno()
+    except (AttributeError, OSError):  # closed, or not of this system, as in a notebook
+        yield
+        return
+    before.flush()
+    with open(  # noqa: PTH123 - it has no path
+        os.dup(number), "w", buffering=1, encoding=before.encoding, errors=before.errors
+    ) as sys.stderr:
+        try:
+            _discard(before)
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(sys.stderr.fileno(), number)
+            sys.stderr = before
+
+
 def _discard(*streams: TextIO) -> None:
     """Let what is still held for these go nowhere when Python flushes them at its end."""
     with Path(os.devnull).open("wb") as nowhere:

@@ -10,6 +10,7 @@ import numpy as np
 
 from voicetraits.cli.options import add_model
 from voicetraits.errors import InputError
+from voicetraits.output import quiet_libraries
 
 _CARD = Path(__file__).parents[3] / "docs" / "model_card.md"
 _PORTS = range(1, 65536)
@@ -45,7 +46,6 @@ def demo(options: argparse.Namespace) -> None:
     from voicetraits.demo.serve import serve
 
     card = _CARD.read_text(encoding="utf-8") if _CARD.is_file() else None
-    serve(
-        application(recognizer, card=card, own_card=options.model is None),
-        port=options.port,
-    )
+    page = application(recognizer, card=card, own_card=options.model is None)
+    with quiet_libraries():
+        serve(page, port=options.port)

@@ -15,12 +15,14 @@ from voicetraits.cli.options import add_model
 from voicetraits.cli.recordings import ENDINGS, STANDARD_INPUT, recordings
 from voicetraits.cli.rows import COLUMNS, FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
 from voicetraits.errors import InputError
-from voicetraits.output import quiet_without_reader
+from voicetraits.output import quiet_libraries, quiet_without_reader
 
 if TYPE_CHECKING:
     from voicetraits.recognizer.decision import Recognition
     from voicetraits.recognizer.recognizer import Recognizer
 
+# Of files that --output writes.
+_ENDINGS = f"{', '.join(f'.{name}' for name in FORMATS[1:])} or .txt"
 _DIGITS = 4
 # What is said of a recording that cannot be read, in the order of the others.
 _NOTHING: Row = {
@@ -108,7 +110,7 @@ def predict(options: argparse.Namespace) -> None:
             failed += any(row["error"] for row in found)
             yield from found
 
-    with quiet_without_reader(), _output(options.output) as out:
+    with quiet_libraries(), quiet_without_reader(), _output(options.output) as out:
         if form == "parquet":
             write_parquet(rows(), out.buffer, timeline=options.segments)
         else:
@@ -119,9 +121,17 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def _form(output: Path | None) -> str:
-    """The format that the ending of a file says, if it says one."""
+    """The format that the ending of a file says.
+
+    Raises:
+        InputError: If it says another one.
+    """
     ending = output.suffix.removeprefix(".").lower() if output else ""
-    return ending if ending in FORMATS else "table"
+    if ending in ("", "txt"):
+        return "table"
+    if ending not in FORMATS:
+        raise InputError(f"{output}: name a file that ends in {_ENDINGS}, or give --format as well")
+    return ending
 
 
 def _check_output(output: Path | None, paths: Sequence[str]) -> None:
@@ -138,8 +148,7 @@ def _check_output(output: Path | None, paths: Sequence[str]) -> None:
         raise InputError(f"{output}: a folder; name a file in it with --output")
     if output.suffix.lower() in ENDINGS:
         raise InputError(
-            f"{output}: --output writes no recording; name a file that ends in "
-            f"{', '.join(f'.{name}' for name in FORMATS[1:])} or .txt"
+            f"{output}: --output writes no recording; name a file that ends in {_ENDINGS}"
         )
     if output.exists() and any(Path(path).exists() and output.samefile(path) for path in paths):
         raise InputError(f"{output}: is one of the recordings; name another file with --output")

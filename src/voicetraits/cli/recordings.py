@@ -25,6 +25,8 @@ def recordings(named: Iterable[str]) -> tuple[list[str], int]:
     What a folder holds, its folders included, comes in the order of its paths; hidden files are
     left out.
 
+    What may not be looked at is among them, and so is a folder in a folder: to read it says why.
+
     Returns:
         The paths, and how many files in folders are passed over for their ending.
 
@@ -33,7 +35,8 @@ def recordings(named: Iterable[str]) -> tuple[list[str], int]:
     """
     paths, passed_over = [], 0
     for name in named:
-        if name != STANDARD_INPUT and name and Path(name).is_dir():
+        # Not pathlib's, which raises where a folder above may not be looked at.
+        if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112
             found, others = _in_folder(name)
             paths += found
             passed_over += others
@@ -43,29 +46,38 @@ def recordings(named: Iterable[str]) -> tuple[list[str], int]:
 
 
 def _files(name: str) -> list[str]:
-    if name == STANDARD_INPUT or os.path.lexists(name):
+    if name == STANDARD_INPUT:
         return [name]
-    if not glob.has_magic(name):
-        raise InputError(f"{_shown(name)}: no such file or folder")
+    try:
+        os.lstat(name)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not glob.has_magic(name):
+            raise InputError(f"{_shown(name)}: no such file or folder") from error
+    except OSError:
+        return [name]
+    else:
+        return [name]
     # Not pathlib's, which takes no pattern that begins at the root.
     fitting = glob.iglob(name, recursive=True)  # noqa: PTH207
-    found = sorted(path for path in fitting if Path(path).is_file())
+    # A link that leads nowhere is among them, as in a folder.
+    found = sorted(path for path in fitting if not (os.path.isdir(path) or _is_special(path)))  # noqa: PTH112
     if not found:
         raise InputError(f"{_shown(name)}: no file fits this pattern")
     return found
 
 
 def _in_folder(folder: str) -> tuple[list[str], int]:
-    files = list(_walk(folder))
-    found = sorted(
+    closed: list[str] = []
+    files = list(_walk(folder, closed))
+    found = [
         path for path in files if Path(path).suffix.lower() in ENDINGS and not _is_special(path)
-    )
-    if not found:
+    ]
+    if not found and not closed:
         raise InputError(
             f"{_shown(folder)}: no recording in this folder: none of its files ({len(files):,}) "
             "ends in .wav, .mp3 or as other audio or video does; name a file itself to have it read"
         )
-    return found, len(files) - len(found)
+    return sorted(found + closed), len(files) - len(found)
 
 
 def _is_special(path: str) -> bool:
@@ -73,9 +85,13 @@ def _is_special(path: str) -> bool:
     return not os.path.isfile(path) and os.path.exists(path)  # noqa: PTH110, PTH113 - 100,000
 
 
-def _walk(folder: str) -> Iterator[str]:
+def _walk(folder: str, closed: list[str]) -> Iterator[str]:
+    """Paths of all files in a folder; folders in it that cannot be listed go to `closed`."""
+
     def refuse(error: OSError) -> None:
-        raise InputError(f"{_shown(str(error.filename))}: {error.strerror}") from error
+        if error.filename == folder:
+            raise InputError(f"{folder}: {error.strerror}") from error
+        closed.append(str(error.filename))
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -36,7 +36,8 @@ def write_table(rows: Iterable[Row], out: TextIO, *, timeline: bool) -> None:
         cells = [_cell(row[key], key).rjust(width) for _, key, width in columns]
         why = row["error"] or row["reason"]
         shown = "error: " * bool(row["error"]) + str(why)
-        out.write("  ".join([*cells, _line(row["path"])]) + (f"  ({shown})" if why else "") + "\n")
+        line = "  ".join([*cells, row["path"]]) + (f"  ({shown})" if why else "")
+        out.write(_printable(line) + "\n")
         out.flush()
 
 
@@ -59,11 +60,15 @@ def write_jsonl(rows: Iterable[Row], out: TextIO, *, timeline: bool) -> None:
 
 def write_csv(rows: Iterable[Row], out: TextIO, *, timeline: bool) -> None:
     """Write CSV; the probabilities of the languages are one column of JSON."""
-    writer = csv.DictWriter(out, _columns(timeline=timeline), lineterminator="\n")
+    columns = _columns(timeline=timeline)
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    # It quotes no carriage return by itself, which other programs take for the end of a line.
+    quoting = csv.DictWriter(out, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     for row in rows:
         languages = json.dumps(row["language_probabilities"])
-        writer.writerow({**row, "language_probabilities": languages})
+        of_row = quoting if "\r" in f"{row['path']}{row['error']}" else writer
+        of_row.writerow({**row, "language_probabilities": languages})
         out.flush()
 
 
@@ -125,9 +130,9 @@ def _cell(value: str | float | None, key: str) -> str:
     return f"{value:.2f}" if key.endswith("probability") else f"{value:.1f}"
 
 
-def _line(path: str) -> str:
-    """The path without what would break the line or the terminal."""
+def _printable(line: str) -> str:
+    """A line without what would break it or the terminal."""
     return "".join(
         char if char.isprintable() or "\udc80" <= char <= "\udcff" else f"\\x{ord(char):02x}"
-        for char in path
+        for char in line
     )
