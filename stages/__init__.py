@@ -27,5 +27,9 @@ if not Path(str(voicetraits.__file__)).is_relative_to(SOURCE):
     )
 
 from voicetraits.workers.environment import pin_environment  # noqa: E402
+from voicetraits.workers.memory import keep_freed_memory  # noqa: E402
 
-pin_environment()  # here, because this comes before any stage's import of NumPy
+# Here, because this comes before any stage's import of NumPy, and before the first thread, which
+# would get an arena of its own.
+pin_environment()
+keep_freed_memory()

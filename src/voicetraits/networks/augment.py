@@ -11,6 +11,9 @@ from voicetraits.networks.backend import keras
 _REVERBERATION_TIMES = (15.0, 80.0)
 _ECHO_LEVELS = (-2.5, 1.5)
 _NATS_OF_60_DB = 13.8
+# How far the sum of an echo reaches, doubled in each step: 128 frames later, the longest has fallen
+# by 96 dB.
+_SPANS_OF_ECHO = (1, 2, 4, 8, 16, 32, 64)
 _NONE = 1e-9  # keeps the logarithm of the first frame's echo finite
 # Noise: its level under the mean of a band, its rise or fall from the lowest band to the highest,
 # and the deviation of its cells, as a band of a few bins has it. All in nats.
@@ -75,10 +78,10 @@ class Augmentation(keras.layers.Layer):
             x = keras.ops.where(self._happens(self.noise, x), self._noisy(x), x)
         if self.low_pass:
             above = _bands(x) - self._draw(x, *_UPPER_ENDS)
-            x = x * self._chosen(self.low_pass, x, _share_kept(above, x), 1.0)
+            x = x * self._filter(self.low_pass, x, above)
         if self.high_pass:
             below = self._draw(x, *_LOWER_ENDS) - _bands(x)
-            x = x * self._chosen(self.high_pass, x, _share_kept(below, x), 1.0)
+            x = x * self._filter(self.high_pass, x, below)
         for _ in range(self.time_masks):
             x = keras.ops.where(self._span(x, _places(x, axis=2), _WIDEST_TIME), 0.0, x)
         for _ in range(self.frequency_masks):
@@ -104,11 +107,12 @@ class Augmentation(keras.layers.Layer):
         """
         kept = keras.ops.exp(-_NATS_OF_60_DB / self._draw(x, *_REVERBERATION_TIMES))
         level = keras.ops.exp(self._draw(x, *_ECHO_LEVELS))
-        # The frame before, and what is kept of the echo that it had itself: no matrix product,
-        # whose bits would depend on the processor.
-        before = keras.ops.pad(keras.ops.exp(x[:, :, :-1]), ((0, 0), (0, 0), (1, 0)))
-        steps = (keras.ops.broadcast_to(kept, x.shape), before)
-        _, echo = keras.ops.associative_scan(_one_after_the_other, steps, axis=2)
+        # Of what came before each frame, faded: of one frame, then of twice as many in each step. A
+        # matrix product would give other bits on another processor.
+        reach = 2 * _SPANS_OF_ECHO[-1]
+        echo = keras.ops.pad(keras.ops.exp(x), ((0, 0), (0, 0), (reach, 0)))[:, :, :-1]
+        for frames in _SPANS_OF_ECHO:
+            echo = echo[:, :, frames:] + kept**frames * echo[:, :, :-frames]
         echo = keras.ops.log(level * (1 - kept) * echo + _NONE)
         return _recentred(keras.ops.logaddexp(x, echo), x)
 
@@ -118,8 +122,9 @@ class Augmentation(keras.layers.Layer):
         start = self._draw(x, 0.0, 1.0) * (1 - width)
         return keras.ops.logical_and(places >= start, places < start + width)
 
-    def _chosen(self, chance: float, x: Any, value: Any, otherwise: float) -> Any:
-        return keras.ops.where(self._happens(chance, x), value, otherwise)
+    def _filter(self, chance: float, x: Any, beyond: Any) -> Any:
+        """What is left of each band, given how far it lies beyond the end of those that pass."""
+        return keras.ops.where(self._happens(chance, x), _share_kept(beyond, x), 1.0)
 
     def _happens(self, chance: float, x: Any) -> Any:
         """Whether something happens to a clip, shape (clips, 1, 1)."""
@@ -128,12 +133,6 @@ class Augmentation(keras.layers.Layer):
     def _draw(self, x: Any, low: float, high: float) -> Any:
         """A number in [low, high) for every clip, shape (clips, 1, 1)."""
         return keras.random.uniform((x.shape[0], 1, 1), low, high, seed=self.seeds)
-
-
-def _one_after_the_other(first: tuple[Any, Any], second: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Two steps of y -> kept y + added as one."""
-    (kept, added), (kept_next, added_next) = first, second
-    return kept * kept_next, kept_next * added + added_next
 
 
 def _recentred(found: Any, x: Any) -> Any:
