@@ -41,7 +41,7 @@ def worse_clips(clips: pd.DataFrame, params: Params, *, corpora: Path) -> WorseC
         for corpus, some in _by_corpus(clips)
         for sound in read_sounds(some, corpora / corpus)
     ]
-    arrays = worse_arrays([(name, sound) for name, _, sound in sounds], [REPRESENTATION], params)
+    arrays = worse_arrays([(name, sound, [REPRESENTATION]) for name, _, sound in sounds], params)
     rows = clips.loc[[place for _, place, _ in sounds]].reset_index(drop=True)
     return WorseClips(rows, [each[REPRESENTATION] for each in arrays])
 

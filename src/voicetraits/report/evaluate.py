@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -25,7 +25,7 @@ from voicetraits.plots.style import save
 from voicetraits.report.judged import Part, Record, calibrated, sliced, stored_parts
 from voicetraits.report.predictions import StaleError, without_figures
 from voicetraits.report.summary import write_json
-from voicetraits.report.worse import predictor, read_sounds, worse_arrays
+from voicetraits.report.worse import Sound, predictor, read_sounds, worse_arrays
 from voicetraits.storage.files import fresh_folder
 from voicetraits.storage.shards import INDEX
 
@@ -35,6 +35,26 @@ CLIPS = 100
 METRICS = ("robustness", "across", "slices", "calibration")
 CURVES = ("reliability", "risk_coverage")
 _KEYS = ["clip", "locale"]
+
+
+class _Split(NamedTuple):
+    """Models of one split, which share most of their test clips.
+
+    Attributes:
+        models: Each with its folder.
+        parts: Validation and test part by the model's name.
+        tested: The test clips, with what slices are cut by.
+        drawn: By the model's name, places in its test part of clips to be made worse.
+        sounds: Clips that are made worse for a model, by locale and name.
+        representations: Those of the models.
+    """
+
+    models: Sequence[tuple[Model, Path]]
+    parts: dict[str, tuple[Part, Part]]
+    tested: pd.DataFrame
+    drawn: dict[str, np.ndarray]
+    sounds: dict[tuple[str, str], Sound]
+    representations: Sequence[str]
 
 
 class _Tried(NamedTuple):
@@ -62,11 +82,14 @@ def evaluate(
     """
     found: dict[str, list[Record]] = {name: [] for name in (*METRICS, *CURVES)}
     trained = [(model, path) for model, path in models if not without_figures(model, path)]
-    tried: list[_Tried] = []
-    # Models of one split share most of their test clips, which are made worse once for all.
     by_split = sorted(trained, key=lambda each: each[0].split)
-    for _, group in groupby(by_split, key=lambda each: each[0].split):
-        tried += _of_one_split(list(group), params, wavs, found)
+    splits = [
+        _read(list(group), params, wavs)
+        for _, group in groupby(by_split, key=lambda each: each[0].split)
+    ]
+    # One after the other, but by processes that start once for all.
+    worse = worse_arrays(list(chain.from_iterable(map(_to_be_made_worse, splits))), params)
+    tried = [each for split in splits for each in _try(split, worse, params, found)]
     found["across"] += _across(tried, seed=params.seed)
     order = {model.name: number for number, (model, _) in enumerate(models)}
     for name in found:
@@ -75,13 +98,8 @@ def evaluate(
     return found
 
 
-def _of_one_split(
-    models: Sequence[tuple[Model, Path]],
-    params: Params,
-    wavs: Path,
-    found: dict[str, list[Record]],
-) -> list[_Tried]:
-    """Add the records of some models; return those of one locale, for others to meet."""
+def _read(models: Sequence[tuple[Model, Path]], params: Params, wavs: Path) -> _Split:
+    """What is to be known of models of one split before any is tried."""
     locales = models[0][0].locales
     index = pd.concat(pd.read_parquet(wavs / locale / INDEX) for locale in locales)
     parts = {model.name: stored_parts(model, folder) for model, folder in models}
@@ -95,26 +113,39 @@ def _of_one_split(
     wanted = {key for name in drawn for key in _keys(parts[name][1].clips.iloc[drawn[name]])}
     keys = _keys(tested)
     loudness = np.full(len(tested), np.nan)
-    sounds = []
+    sounds = {}
     for sound in read_sounds(tested, wavs):
         loudness[sound.place] = speech_level(sound.pcm, sound.rate)
         if keys[sound.place] in wanted:
-            sounds.append((tested["clip"].iloc[sound.place], sound))
-    tested = tested.assign(loudness=loudness)
+            sounds[keys[sound.place]] = sound
     representations = list(dict.fromkeys(model.representation for model, _ in models))
-    arrays = worse_arrays(sounds, representations, params)
-    held = {keys[sound.place]: each for (_, sound), each in zip(sounds, arrays, strict=True)}
+    return _Split(models, parts, tested.assign(loudness=loudness), drawn, sounds, representations)
+
+
+def _to_be_made_worse(split: _Split) -> Iterator[tuple[str, Sound, Sequence[str]]]:
+    for (_, name), sound in split.sounds.items():
+        yield name, sound, split.representations
+
+
+def _try(
+    split: _Split,
+    worse_of_all: Iterator[dict[str, list[np.ndarray]]],
+    params: Params,
+    found: dict[str, list[Record]],
+) -> list[_Tried]:
+    """Add the records of a split's models; return those of one locale, for others to meet."""
+    held = dict(zip(split.sounds, islice(worse_of_all, len(split.sounds)), strict=True))
     tried = []
-    for model, folder in models:
-        validation, test = parts[model.name]
+    for model, folder in split.models:
+        validation, test = split.parts[model.name]
         of_model = calibrated(model, validation, test)
         found["calibration"].append(of_model.record)
         found["reliability"] += of_model.reliability
         found["risk_coverage"] += of_model.risk_coverage
-        attributes = test.clips[_KEYS].merge(tested, on=_KEYS, how="left", validate="1:1")
+        attributes = test.clips[_KEYS].merge(split.tested, on=_KEYS, how="left", validate="1:1")
         found["slices"] += sliced(model, test, attributes, seed=params.seed)
         predict = predictor(model, load(folder), params)
-        some = _chosen(test, drawn[model.name])
+        some = _chosen(test, split.drawn[model.name])
         worse = [held[key][model.representation] for key in _keys(some.clips)]
         by_condition = [array for each in zip(*worse, strict=True) for array in each]
         probabilities = predict(by_condition).reshape(len(CONDITIONS), len(worse), -1)

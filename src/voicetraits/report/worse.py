@@ -70,13 +70,12 @@ def represent_worse(job: Job) -> dict[str, list[np.ndarray]]:
 
 
 def worse_arrays(
-    sounds: Sequence[tuple[str, Sound]], representations: Sequence[str], params: Params
-) -> list[dict[str, list[np.ndarray]]]:
+    sounds: Sequence[tuple[str, Sound, Sequence[str]]], params: Params
+) -> Iterator[dict[str, list[np.ndarray]]]:
     """What `represent_worse` gives for every clip, by as many processes as pay.
 
     Args:
-        sounds: Name and sound of every clip.
-        representations: Names in REPRESENTATIONS.
+        sounds: Name and sound of every clip, and the names of its representations.
         params: Gives the length of clips, their windows, and the seed.
     """
     jobs = (
@@ -89,10 +88,10 @@ def worse_arrays(
             params.extract,
             params.seed,
         )
-        for name, sound in sounds
+        for name, sound, representations in sounds
     )
     workers = workers_for(len(sounds), jobs_per_worker=_CLIPS_PER_WORKER)
-    return list(map_in_pool(represent_worse, jobs, workers=workers))
+    return map_in_pool(represent_worse, jobs, workers=workers)
 
 
 class _Held:
