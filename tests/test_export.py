@@ -25,6 +25,7 @@ from voicetraits.networks import ANY_LENGTH, NETWORKS, build
 from voicetraits.networks.ensemble import mean_of
 from voicetraits.networks.layers import MinMaxScaling
 from voicetraits.networks.model_folder import WEIGHTS, write_sidecar
+from voicetraits.networks.tdnn import frames_of
 from voicetraits.params import Clip, Crops, Extract
 from voicetraits.tasks import Head
 from voicetraits.training.crops import SpreadCrops
@@ -197,6 +198,24 @@ def test_the_mean_of_several_networks_is_exported_as_one():
     assert max(differences(network, model, "mel", [sound(1), sound(6)])) < 1e-5
     alone = by_keras(members[0], sound(6), "mel")[0]
     assert np.abs(alone - by_file(session_of(model), sound(6))[0]).max() > 1e-3
+
+
+def test_networks_that_begin_with_the_same_layers_share_them():
+    members = [random_network("tdnn_context", "mel", (LANGUAGE,), seed=seed) for seed in (1, 2)]
+    apart = exported(mean_of(members), "mel", (LANGUAGE,), small=True)
+    frames_of(members[1]).set_weights(frames_of(members[0]).get_weights())
+    network = mean_of(members)
+    shared = exported(network, "mel", (LANGUAGE,), small=True)
+    assert (
+        max(differences(network, exported(network, "mel", (LANGUAGE,)), "mel", [sound(4)])) < 1e-5
+    )
+    assert max(differences(network, shared, "mel", [sound(4)])) < 5e-2
+    convolutions = {
+        name: sum(node.op_type == "Conv" for node in model.graph.node)
+        for name, model in {"apart": apart, "shared": shared}.items()
+    }
+    assert convolutions == {"apart": 12, "shared": 8}
+    assert len(shared.SerializeToString()) < len(apart.SerializeToString()) - 150_000
 
 
 def test_small_weights_take_less_than_a_fifth_of_the_bytes():

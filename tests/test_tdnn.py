@@ -8,10 +8,11 @@ import pytest
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 import jax
 
-from voicetraits.networks import build
+from voicetraits.networks import ANY_LENGTH, build
 from voicetraits.networks.convolution1d import TimeConvolution, convolve
 from voicetraits.networks.layers import GlorotUniform
 from voicetraits.networks.pooling import AttentiveStatistics, SqueezeExcitation
+from voicetraits.networks.tdnn import FRAMES, frames_of
 from voicetraits.tasks import Head
 
 pytestmark = pytest.mark.slow
@@ -35,8 +36,9 @@ def loud_above_or_below(clips: int, *, seed: int) -> tuple[np.ndarray, np.ndarra
 
 
 @pytest.mark.parametrize("heads", [(GENDER,), (LANGUAGE,), (GENDER, LANGUAGE)])
-def test_clips_of_any_length_get_probabilities_of_every_head(heads):
-    network = build("tdnn", (BANDS, None), heads, seed=1)
+@pytest.mark.parametrize("name", ANY_LENGTH)
+def test_clips_of_any_length_get_probabilities_of_every_head(name, heads):
+    network = build(name, (BANDS, None), heads, seed=1)
     for frames in (5, 200, 301):
         outputs = network(log_mel(3, frames))
         for head, found in zip(heads, outputs if len(heads) > 1 else [outputs], strict=True):
@@ -53,8 +55,27 @@ def test_a_network_of_a_fixed_length_has_the_weights_of_one_of_any_length():
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_network_is_small():
-    assert 300_000 < build("tdnn", (BANDS, None), (GENDER,), seed=1).count_params() < 400_000
+def test_both_networks_are_small_and_look_at_frames_alike():
+    plain, wider = (build(name, (BANDS, None), (GENDER,), seed=1) for name in ANY_LENGTH)
+    assert 300_000 < plain.count_params() < 400_000
+    assert 1.2 * plain.count_params() < wider.count_params() < 500_000
+    known = frames_of(plain).get_weights()
+    frames_of(wider).set_weights(known)
+    clips = log_mel(2, 60)
+    np.testing.assert_array_equal(frames_of(plain)([clips]), frames_of(wider)([clips]))
+
+
+def test_the_layers_after_those_for_frames_see_half_a_second_of_what_these_say():
+    network = build("tdnn_context", (BANDS, None), (GENDER,), seed=1)
+    (last,) = (layer for layer in network.layers if isinstance(layer, keras.layers.Concatenate))
+    context = keras.Model(network.get_layer(FRAMES).output, last.output)
+    said = np.random.default_rng(0).normal(size=(1, 60, 256)).astype(np.float32)
+    other = said.copy()
+    other[:, 30] += 1
+    moved = np.any(np.asarray(context(said)) != context(other), axis=0)
+    np.testing.assert_array_equal(np.flatnonzero(moved[:, :256].any(axis=1)), [30])
+    # 20 ms from one to the next
+    np.testing.assert_array_equal(np.flatnonzero(moved[:, -64:].any(axis=1)), range(18, 43, 4))
 
 
 def test_the_order_of_frames_counts():

@@ -1,4 +1,4 @@
-"""An ONNX graph while it is built: nodes one after the other, constants once each."""
+"""An ONNX graph while it is built: nodes one after the other, and nothing twice."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._names: dict[tuple[Any, ...], str] = {}
+        self._found: dict[tuple[Any, ...], str] = {}
 
     def add(self, operator: str, *inputs: str | np.ndarray | np.generic, **attributes: Any) -> str:
-        """Add a node with one output.
+        """Add a node with one output, or find the one that computes the same.
+
+        Networks that begin with the same layers share them.
 
         Args:
             operator: Name in ONNX.
@@ -46,7 +49,10 @@ class Graph:
             The name of the output.
         """
         given = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        name = f"{operator}_{len(self._nodes)}"
+        key = (operator, *given, *sorted((name, str(each)) for name, each in attributes.items()))
+        if key in self._found:
+            return self._found[key]
+        self._found[key] = name = f"{operator}_{len(self._nodes)}"
         # The first output alone: of TopK and Unique, the others are of no use here.
         outputs = [name, f"{name}_places"] if operator == "TopK" else [name]
         self._nodes.append(helper.make_node(operator, given, outputs, **attributes))
@@ -73,10 +79,17 @@ class Graph:
         inputs = tuple(axis for axis in range(values.ndim) if axis != outputs % values.ndim)
         largest = np.maximum(np.abs(values).max(axis=inputs, keepdims=True), 1e-30)
         scale = largest / (_MIDDLE - 1)
-        part = f"part_{len(self._packed)}"
-        self._packed.append(np.round(values / scale).astype(np.int32).ravel())
-        whole = self.add("Reshape", part, np.array(values.shape))
+        whole = self.add("Reshape", self._part(np.round(values / scale)), np.array(values.shape))
         return self.add("Mul", whole, scale.astype(np.float32))
+
+    def _part(self, values: np.ndarray) -> str:
+        """Add whole numbers to what is packed, or find the same ones."""
+        numbers = values.astype(np.int32).ravel()
+        key = ("packed", numbers.tobytes())
+        if key not in self._names:
+            self._names[key] = f"part_{len(self._packed)}"
+            self._packed.append(numbers)
+        return self._names[key]
 
     def mostly_zero(self, values: np.ndarray) -> str:
         """Add a matrix of which few numbers are others than 0, of type float32."""
@@ -140,6 +153,7 @@ class Graph:
         if not self._packed:
             return []
         last = len(self._nodes)
+        self._found = {}  # what comes first takes nothing of what comes later
         together = np.array([1 << 8 * place for place in range(_BYTES)], np.int32)
         apart = np.array([1 << _BITS * place for place in range(_TOGETHER)], np.int32)
         values = np.concatenate(self._packed) + _MIDDLE

@@ -165,6 +165,7 @@ LAYERS: dict[type, Callable[..., str]] = {
     keras.layers.Add: lambda graph, _, *inputs: graph.add("Sum", *inputs),
     keras.layers.Average: lambda graph, _, *inputs: graph.add("Mean", *inputs),
     keras.layers.BatchNormalization: _normalisation,
+    keras.layers.Concatenate: lambda graph, _, *inputs: graph.add("Concat", *inputs, axis=-1),
     keras.layers.Dropout: lambda _, __, x: x,
     keras.layers.Flatten: lambda graph, _, x: graph.add("Flatten", x, axis=1),
     keras.layers.Permute: _permuted,

@@ -9,7 +9,7 @@ from voicetraits.tasks import Head
 
 # The modules of this folder that are networks: on clips of one length, and on clips of any.
 ONE_LENGTH = ("original",)
-ANY_LENGTH = ("tdnn",)
+ANY_LENGTH = ("tdnn", "tdnn_context")
 NETWORKS = ONE_LENGTH + ANY_LENGTH
 
 

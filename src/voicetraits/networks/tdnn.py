@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from voicetraits.networks.backend import keras
@@ -22,6 +22,7 @@ ATTENTION = 128
 DENSE = 64  # before an output
 DROPOUT_OF_STATISTICS, DROPOUT_OF_DENSE = 0.3, 0.2
 FRAMES = "frames"  # the last layer that looks at frames one by one
+CONTEXT = 64  # channels of each further convolution after it, where there are any
 
 
 def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
@@ -42,14 +43,37 @@ def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) 
     Returns:
         A keras.Model, not compiled.
     """
+    return built(shape, heads, seed=seed)
+
+
+def built(
+    shape: tuple[int | None, ...],
+    heads: tuple[Head, ...],
+    *,
+    seed: int,
+    contexts: Sequence[int] = (),
+) -> Any:
+    """The same with further convolutions over what FRAMES says, one upon the other.
+
+    Args:
+        shape: As for `build`.
+        heads: Likewise.
+        seed: Likewise.
+        contexts: Dilation of each; the pooling sees what all of them and FRAMES say.
+    """
     kernels, seeds = GlorotUniform(seed), itertools.count(seed)
     inputs = keras.Input(shape)
     x = keras.layers.Permute((2, 1))(inputs)
-    x = _convolution(x, kernels, TAPS, strides=STRIDE)
+    x = _convolution(x, CHANNELS, kernels, TAPS, strides=STRIDE)
     for dilation in DILATIONS:
-        y = _convolution(x, kernels, 3, dilation_rate=dilation)
+        y = _convolution(x, CHANNELS, kernels, 3, dilation_rate=dilation)
         x = keras.layers.Add()([x, SqueezeExcitation(SQUEEZED, kernels=kernels)(y)])
     x = SteadyDense(POOLED, activation="relu", kernel_initializer=kernels, name=FRAMES)(x)
+    if contexts:
+        seen = [x]
+        for dilation in contexts:
+            seen.append(_convolution(seen[-1], CONTEXT, kernels, 3, dilation_rate=dilation))
+        x = keras.layers.Concatenate()(seen)
     x = AttentiveStatistics(ATTENTION, kernels=kernels)(x)
     x = _normalisation()(x)
     x = keras.layers.Dropout(DROPOUT_OF_STATISTICS, seed=next(seeds))(x)
@@ -62,9 +86,9 @@ def frames_of(network: Any) -> Any:
     return keras.Model(network.inputs, network.get_layer(FRAMES).output)
 
 
-def _convolution(x: Any, kernels: GlorotUniform, taps: int, **options: int) -> Any:
+def _convolution(x: Any, channels: int, kernels: GlorotUniform, taps: int, **options: int) -> Any:
     # No bias: normalisation would take it away again.
-    x = TimeConvolution(CHANNELS, taps, use_bias=False, kernel_initializer=kernels, **options)(x)
+    x = TimeConvolution(channels, taps, use_bias=False, kernel_initializer=kernels, **options)(x)
     return keras.layers.ReLU()(_normalisation()(x))
 
 
