@@ -35,7 +35,8 @@ released: .venv/ready data/released/ttspico/ready ## train the released model fr
 	dvc repro sample
 	PYTHONPATH=data/released/ttspico python -m stages.released speak
 	python -m stages.released gather
-	python -m stages.released steps | xargs -P 2 -L 1 python -m stages.released
+	python -m stages.released steps first | xargs -P 2 -L 1 python -m stages.released
+	python -m stages.released steps then | xargs -P 2 -L 1 python -m stages.released
 	python -m stages.released card
 
 plots: .venv/ready ## write the page of plots, and open it where there is a desktop

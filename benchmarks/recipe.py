@@ -25,7 +25,7 @@ import pandas as pd
 from stages.released import CLIPS, read_folders, spoilt
 from voicetraits.audio.conditions import CONDITIONS
 from voicetraits.dataset.parts import TEST, TRAINING
-from voicetraits.release.build import assign, assign_spoken, train
+from voicetraits.release.build import assign, assign_spoken, learn_phones, train
 from voicetraits.release.calibrate import scored
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, read_recipe
@@ -54,6 +54,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "and Pico's voices": {"corpora": ["real", "pico"]},
     "and both": {"corpora": ["real", "sample", "pico"]},
     "and both, and phones before": {"corpora": ["real", "sample", "pico"], "phones": 3000},
+    "and context": {
+        **{"corpora": ["real", "sample", "pico"], "phones": 3000},
+        "networks": ["tdnn_context"],
+    },
 }
 
 
@@ -94,7 +98,7 @@ def measure(
     recipe: Recipe, task: Task, variant: str, seed: int, worse: WorseClips
 ) -> dict[str, float]:
     """Balanced accuracy of one network on what was left out, as it is and spoilt."""
-    changes = {"ensemble": 1, "distil": 0, "phones": 0, **VARIANTS[variant]}
+    changes = {"networks": ["tdnn"], "ensemble": 1, "distil": 0, "phones": 0, **VARIANTS[variant]}
     changes.pop("corpora", None)
     declared = recipe.network(task)
     frames = declared.frames.model_copy(update=changes)
@@ -109,15 +113,16 @@ def measure(
     passes = round(STEPS[task.name] / max(in_a_pass, frames.steps))
     network = network.model_copy(update={"frames": frames.model_copy(update={"passes": passes})})
     recipe = recipe.model_copy(update={task.name: network})
+    label, begin = f"{variant}, {task.name}, seed {seed}", None
     with TemporaryDirectory() as folder:
+        live = Path(folder)
+        if phones:
+            spoken = assign_spoken(table, recipe, task)
+            begin = learn_phones(
+                *(spoken, read_folders(), recipe, task), live_folder=live, label=label
+            )
         trained = train(
-            clips,
-            read_folders(),
-            recipe,
-            task,
-            live_folder=Path(folder),
-            label=f"{variant}, {task.name}, seed {seed}",
-            spoken=assign_spoken(table, recipe, task, leave_out=True),
+            *(clips, read_folders(), recipe, task), live_folder=live, label=label, begin=begin
         )
     tested = predict_worse(trained, worse, recipe, task)
     found = {

@@ -2,7 +2,9 @@
 
     python -m stages.released speak              synthesise the speech of Pico
     python -m stages.released gather             convert the clips that released.yaml names
-    python -m stages.released steps              print the steps that come next, in any order
+    python -m stages.released steps first        print the steps that come next, in any order
+    python -m stages.released steps then         print those that come after them
+    python -m stages.released phones language    teach layers phones, for the networks of a task
     python -m stages.released final language     train the network of a task that is released
     python -m stages.released tested language    the same without some sources, and try it on them
     python -m stages.released card               calibrate them, write their file and its card
@@ -12,13 +14,14 @@ What the steps leave is in data/released/.
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stages._run import run
 from voicetraits.errors import InputError
 from voicetraits.networks.model_folder import LIVE, WEIGHTS
 from voicetraits.params import load_params
-from voicetraits.release.build import assign, assign_spoken, predict, train
+from voicetraits.release.build import assign, assign_spoken, learn_phones, predict, train
 from voicetraits.release.calibrate import FINAL, ROWS, TESTED, WORSE
 from voicetraits.release.clips import FOREIGN, gather
 from voicetraits.release.recipe import Recipe, read_recipe
@@ -30,7 +33,9 @@ from voicetraits.tasks import Task
 
 WORK = Path("data/released")
 CLIPS = WORK / "clips.parquet"
-STEPS = (FINAL, TESTED)  # of each task
+KNOWN = "weights.npz"
+PHONES = "phones"
+STEPS = (FINAL, TESTED)  # of each task, after PHONES if its networks learn them
 
 
 def main(step: str, task: str = "") -> None:
@@ -47,18 +52,25 @@ def main(step: str, task: str = "") -> None:
         write_table(CLIPS, _with_phones(clips, recipe))
         write_table(WORK / "folders.parquet", pd.Series(folders).astype(str).reset_index())
         print(clips.groupby(["corpus", "language"]).size().to_string())
-    elif step == "steps":
-        print(*(f"{name} {each.name}" for each in recipe.tasks for name in STEPS), sep="\n")
+    elif step == "steps" and task in ("first", "then"):
+        print(*_steps(recipe, first=task == "first"), sep="\n")
     elif step == "card":
         from voicetraits.release.write import write_release  # loads Keras
 
         write_release(recipe, WORK)
-    elif step in STEPS and task in (known := {each.name: each for each in recipe.tasks}):
-        _train(recipe, known[task], step)
+    elif step in (PHONES, *STEPS) and task in (known := {each.name: each for each in recipe.tasks}):
+        (_learn_phones if step == PHONES else _train)(recipe, known[task], step)
     else:
-        raise InputError(
-            f"{step} {task}: no such step; `python -m stages.released steps` lists all"
-        )
+        raise InputError(f"{step} {task}: no such step; the head of stages/released.py lists them")
+
+
+def _steps(recipe: Recipe, *, first: bool) -> list[str]:
+    """What can be done at once, or after that: what takes longest comes first."""
+    begun = [each.name for each in recipe.tasks if recipe.learned_phones(each)]
+    others = [each.name for each in recipe.tasks if each.name not in begun]
+    at_once = [f"{PHONES} {name}" for name in begun]
+    networks = [f"{step} {name}" for name in (others if first else begun) for step in STEPS]
+    return at_once + networks if first else networks
 
 
 def _with_phones(clips: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -81,11 +93,29 @@ def spoilt(clips: pd.DataFrame, recipe: Recipe) -> WorseClips:
     return worse_clips(clips, params, corpora=WORK / "corpora")
 
 
+def _learn_phones(recipe: Recipe, task: Task, name: str) -> None:
+    """Teach layers phones, with which all networks of a task begin."""
+    spoken = assign_spoken(pd.read_parquet(CLIPS), recipe, task)
+    with fresh_folder(WORK / name / task.name) as folder:
+        weights = learn_phones(
+            *(spoken, read_folders(), recipe, task),
+            live_folder=folder / LIVE,
+            label=f"{name} for {task.name}",
+        )
+        np.savez(folder / KNOWN, *weights)
+
+
+def _phones_known(recipe: Recipe, task: Task) -> list[np.ndarray] | None:
+    """What the step before has left."""
+    if not recipe.learned_phones(task):
+        return None
+    with np.load(WORK / PHONES / task.name / KNOWN) as weights:
+        return list(weights.values())
+
+
 def _train(recipe: Recipe, task: Task, name: str) -> None:
     """Train the network of a task, and predict what was left out."""
-    table, leave_out = pd.read_parquet(CLIPS), name == TESTED
-    clips = assign(table, recipe, task, leave_out=leave_out)
-    spoken = assign_spoken(table, recipe, task, leave_out=leave_out)
+    clips = assign(pd.read_parquet(CLIPS), recipe, task, leave_out=name == TESTED)
     with fresh_folder(WORK / name / task.name) as folder:
         network = train(
             clips,
@@ -94,7 +124,7 @@ def _train(recipe: Recipe, task: Task, name: str) -> None:
             task,
             live_folder=folder / LIVE,
             label=f"{name} {task.name}",
-            spoken=spoken,
+            begin=_phones_known(recipe, task),
         )
         network.save_weights(folder / WEIGHTS)
         if name == TESTED:

@@ -134,7 +134,6 @@ class Frames(Section):
     joined: list[str]
     beside_first: Annotated[Number, Field(gt=0, le=1)]
     phones: Annotated[Whole, Field(ge=0)]
-    after_phones: Annotated[Number, Field(gt=0, le=1)]
     passes: Count
     steps: Count
     crop: Annotated[Whole, Field(ge=20)]

@@ -10,7 +10,6 @@ import pandas as pd
 
 from voicetraits.dataset.frames import StoredFrames
 from voicetraits.dataset.parts import TEST, TRAINING, VALIDATION, class_numbers
-from voicetraits.params import Frames
 from voicetraits.release.clips import FOREIGN
 from voicetraits.release.recipe import Recipe, ReleasedNetwork
 from voicetraits.tasks import Task
@@ -42,28 +41,21 @@ def assign(clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool) 
     return assigned[learned | (test & told)].reset_index(drop=True)
 
 
-def assign_spoken(
-    clips: pd.DataFrame, recipe: Recipe, task: Task, *, leave_out: bool
-) -> pd.DataFrame | None:
-    """Clips whose phones the network of a task learns before, with their part.
+def assign_spoken(clips: pd.DataFrame, recipe: Recipe, task: Task) -> pd.DataFrame:
+    """Clips whose phones the networks of a task learn before, with their part.
 
-    None if it learns none.
+    None of what `assign` leaves out for the network that is tested, nor of its speakers: both
+    networks begin with the same layers.
 
     Args:
         clips: From `gather`, with `phones`; see `sample.phones`.
         recipe: For the corpora and the seed.
         task: Which.
-        leave_out: As for `assign`; none of what is left out there is in this table, nor are its
-            speakers.
     """
-    network = recipe.network(task)
-    if network.phones is None:
-        return None
-    test = _left_out(clips, network, leave_out=leave_out)
+    test = _left_out(clips, recipe.network(task), leave_out=True)
     apart = clips["speaker"].isin(clips.loc[test, "speaker"])
-    learned = (
-        clips["corpus"].isin(network.phones.corpora) & clips["phones"].str.len().gt(0) & ~apart
-    )
+    known = clips["corpus"].isin(recipe.learned_phones(task))
+    learned = known & clips["phones"].str.len().gt(0) & ~apart
     assigned = clips.assign(part=_part(clips, learned, seed=recipe.seed))
     return assigned[learned].reset_index(drop=True)
 
@@ -89,7 +81,7 @@ def train(
     *,
     live_folder: Path,
     label: str,
-    spoken: pd.DataFrame | None,
+    begin: list[np.ndarray] | None,
 ) -> Any:
     """Train the network of a task, a keras.Model, on the training part.
 
@@ -100,21 +92,11 @@ def train(
         task: Which.
         live_folder: dvclive's folder.
         label: What is trained, for the progress line.
-        spoken: From `assign_spoken`.
+        begin: From `learn_phones`, of a task whose networks learn them before.
     """
     from voicetraits.training.fit_frames import fit_frames
 
-    begin = None
-    network = recipe.network(task)
-    frames = network.frames
-    if spoken is not None and network.phones is not None:
-        begin = _knowing_phones(
-            *(spoken, folders, frames, task),
-            people=network.phones.people,
-            seed=recipe.seed,
-            live_folder=live_folder,
-            label=label,
-        )
+    frames = recipe.network(task).frames
     stored = StoredFrames(clips, folders, budget_gb=4)
     return fit_frames(
         frames.networks[0],
@@ -131,30 +113,38 @@ def train(
     )
 
 
-def _knowing_phones(
+def learn_phones(
     clips: pd.DataFrame,
     folders: dict[str, Path],
-    frames: Frames,
+    recipe: Recipe,
     task: Task,
     *,
-    people: float,
-    seed: int,
     live_folder: Path,
     label: str,
 ) -> list[np.ndarray]:
-    """Weights of layers that know phones."""
+    """Weights of layers that know phones, with which the networks of a task begin.
+
+    Args:
+        clips: From `assign_spoken`.
+        folders: From `gather`.
+        recipe: How.
+        task: Which.
+        live_folder: dvclive's folder.
+        label: What is trained, for the progress line.
+    """
     from voicetraits.training.phones import fit_phones
 
-    places = _places(clips)
+    network, places = recipe.network(task), _places(clips)
+    people = network.phones.people if network.phones else 0
     return fit_phones(
-        frames.networks[0],
+        network.frames.networks[0],
         task,
         StoredFrames(clips, folders, budget_gb=4),
         list(clips["phones"]),
         places,
         shares(clips.iloc[places[TRAINING]], people=people),
-        frames,
-        seed=seed,
+        network.frames,
+        seed=recipe.seed,
         label=label,
         live_folder=live_folder,
     )

@@ -65,8 +65,8 @@ def fit_frames(
         seed: Of initial weights, draws and augmentation.
         label: What is trained, for the progress line.
         live_folder: dvclive's folder; every pass's loss and accuracy go there.
-        begin: Weights of the layers up to FRAMES of a `tdnn`, from `fit_phones`, for each network
-            to begin with.
+        begin: Weights of the layers up to FRAMES of a `tdnn`, from `fit_phones`: those of each
+            network, which learns nothing more in them.
 
     Returns:
         The trained keras.Model, without augmentation.
@@ -119,9 +119,10 @@ def _fit_one(
 
     keras.utils.set_random_seed(seed)
     model = build(network, (stored.bands, None), task.heads, seed=seed)
-    knowing = frames_of(model).trainable_variables if begin is not None else []
     if begin is not None:
-        frames_of(model).set_weights(begin)
+        knowing = frames_of(model)
+        knowing.set_weights(begin)
+        knowing.trainable = False
     here, watched = places[TRAINING], places[VALIDATION]
     batches = CropBatches(
         stored,
@@ -149,7 +150,7 @@ def _fit_one(
     outputs = model(augmentation(frames, seed=seed)(inputs))
     trained = keras.Model(inputs, outputs if isinstance(outputs, list) else [outputs])
     trained.compile(
-        optimizer=adamw(frames, steps=frames.passes * len(batches), knowing=knowing),
+        optimizer=adamw(frames, steps=frames.passes * len(batches)),
         # What a teacher says is smooth already.
         loss=[_loss(head, smoothing=0 if teacher else frames.smoothing) for head in task.heads],
         loss_weights=[frames.beside_first if number else 1.0 for number in range(len(task.heads))],
