@@ -171,7 +171,9 @@ def test_all_of_it_as_json(made):
 
 
 def test_unknown_and_empty_revisions_are_one_line(made):
-    assert "nosuch: no commit, tag, branch or experiment" in made.compare("nosuch", succeeds=False)
+    for name in ("nosuch", "HEAD:params.yaml", "HEAD^{tree}", ""):
+        told = made.compare(name, succeeds=False)
+        assert f"{name or repr('')}: no commit, tag, branch or experiment" in told
     assert "empty" in made.compare("empty", succeeds=False)
     assert "dvc.lock records no model" in made.compare("empty", succeeds=False)
 

@@ -120,6 +120,8 @@ def read_revision(name: str) -> Revision:
     from dvc.repo import Repo
     from dvc.scm import RevError, resolve_rev
 
+    if not name or ":" in name or name.endswith("{tree}"):  # what Git has besides commits
+        raise _absent(name or "''", "it names none")
     try:
         with Repo() as repo:
             commit = "" if name in WORK_TREE else resolve_rev(repo.scm, name)
@@ -133,10 +135,7 @@ def read_revision(name: str) -> Revision:
                     cache=Path(repo.cache.local.path),
                 )
     except RevError as error:
-        raise RevisionError(
-            f"{name}: no commit, tag, branch or experiment of this name ({error}); see `git log` "
-            "and `dvc exp list --all-commits`"
-        ) from error
+        raise _absent(name, error) from error
     except NotDvcRepoError as error:
         raise RevisionError(
             f"{Path.cwd()}: not in a clone of the repository; go to the folder of dvc.yaml"
@@ -148,6 +147,13 @@ def read_revision(name: str) -> Revision:
             f"{found.title}: dvc.lock records no model; run `make repro` there and commit dvc.lock"
         )
     return found
+
+
+def _absent(name: str, why: object) -> RevisionError:
+    return RevisionError(
+        f"{name}: no commit, tag, branch or experiment of this name ({why}); see `git log` and "
+        "`dvc exp list --all-commits`"
+    )
 
 
 def _stages(repo: Any) -> Iterator[tuple[str, Stage]]:
