@@ -138,6 +138,9 @@ def test_answers_that_are_not_sure_enough_are_not_given(recipe, tmp_path):
     answered, right = answers(known, language.task, language.threshold)
     assert answered < always and right >= recipe.wanted_right
     assert gender.threshold == 0.5
+    impossible = recipe.model_copy(update={"wanted_right": 1.0, "most_unknown": 0.01})
+    kept = calibrated(language.task, impossible, tmp_path)
+    assert answers(known, language.task, kept.threshold)[0] >= 0.99
 
 
 def test_the_card_names_sources_licences_and_what_was_left_out(recipe, tmp_path):

@@ -86,12 +86,16 @@ def _shifted(probabilities: np.ndarray, shift: float) -> np.ndarray:
 
 
 def _threshold(rows: pd.DataFrame, task: Task, recipe: Recipe) -> float:
-    """The lowest at which answers are right as often as wanted, or, before it, as many are left."""
+    """The lowest at which answers are right as often as wanted, but none that leaves too few."""
+    chosen = 0.3
     for threshold in np.arange(0.3, 0.9, 0.01):
         answered, right = answers(rows, task, threshold)
-        if right >= recipe.wanted_right or answered < 1 - recipe.most_unknown:
+        if answered < 1 - recipe.most_unknown:
             break
-    return round(float(threshold), 2)
+        chosen = round(float(threshold), 2)
+        if right >= recipe.wanted_right:
+            break
+    return chosen
 
 
 def scored(rows: pd.DataFrame, task: Task) -> Score:
