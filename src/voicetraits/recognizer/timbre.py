@@ -17,7 +17,7 @@ _BANDS, _LOWEST, _HIGHEST = 24, 80.0, 7600.0  # Hz; as wide as each other on the
 _LOUD = 0.1  # of the power that a tenth of the windows exceed: the pauses of pulses are noise
 _UNDER_LOUDEST = 15.0  # dB under the loudest band, below which all counts the same
 _MOST_CHANGING = 5  # bands
-_LEAST_WINDOWS, _MOST_WINDOWS = 5, 200
+_LEAST_WINDOWS, _MOST_WINDOWS = 5, 80
 
 
 def changes(samples: np.ndarray, middles: np.ndarray) -> bool:
@@ -33,8 +33,8 @@ def changes(samples: np.ndarray, middles: np.ndarray) -> bool:
     if len(middles) < _LEAST_WINDOWS:
         return True
     windows = samples[middles[:, None] + np.arange(-_WINDOW // 2, _WINDOW // 2)]
-    spectra = np.fft.rfft(windows * np.hanning(_WINDOW)).view(np.float64) ** 2
-    power = (spectra[:, ::2] + spectra[:, 1::2]) @ _bands()
+    spectra = np.fft.rfft(windows.astype(np.float32) * np.hanning(_WINDOW).astype(np.float32))
+    power = (spectra.real**2 + spectra.imag**2) @ _bands()
     level = power.sum(axis=1)
     power = power[level > _LOUD * np.quantile(level, 0.9)]
     if len(power) < _LEAST_WINDOWS:
@@ -50,4 +50,4 @@ def _bands() -> np.ndarray:
     """Which bins each band sums up, shape (bins, bands)."""
     edges = np.geomspace(_LOWEST, _HIGHEST, _BANDS + 1)
     bins = np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE)
-    return ((bins[:, None] >= edges[:-1]) & (bins[:, None] < edges[1:])).astype(np.float64)
+    return ((bins[:, None] >= edges[:-1]) & (bins[:, None] < edges[1:])).astype(np.float32)
