@@ -46,17 +46,10 @@ def recordings(named: Iterable[str]) -> tuple[list[str], int]:
 
 
 def _files(name: str) -> list[str]:
-    if name == STANDARD_INPUT:
+    if name == STANDARD_INPUT or not _is_missing(name):
         return [name]
-    try:
-        os.lstat(name)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if not glob.has_magic(name):
-            raise InputError(f"{_shown(name)}: no such file or folder") from error
-    except OSError:
-        return [name]
-    else:
-        return [name]
+    if not glob.has_magic(name):
+        raise InputError(f"{_shown(name)}: no such file or folder")
     # Not pathlib's, which takes no pattern that begins at the root.
     fitting = glob.iglob(name, recursive=True)  # noqa: PTH207
     # A link that leads nowhere is among them, as in a folder.
@@ -64,6 +57,15 @@ def _files(name: str) -> list[str]:
     if not found:
         raise InputError(f"{_shown(name)}: no file fits this pattern")
     return found
+
+
+def _is_missing(name: str) -> bool:
+    """Whether nothing has this name; of what may not be looked at, reading it says more."""
+    try:
+        os.lstat(name)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def _in_folder(folder: str) -> tuple[list[str], int]:

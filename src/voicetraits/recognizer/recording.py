@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import stat
@@ -17,6 +16,7 @@ import soxr
 from voicetraits.audio.audible import mix
 from voicetraits.audio.decode import LOUDEST, RATES, AudioError, decode
 from voicetraits.audio.ffmpeg import FfmpegFile
+from voicetraits.audio.libsndfile import MisreadError, by_libsndfile
 from voicetraits.errors import InputError
 from voicetraits.export.contract import SAMPLE_RATE
 
@@ -100,10 +100,10 @@ def _refuse_longer(seconds: float, longest: float) -> None:
 
 
 def _stated_seconds(content: bytes) -> float:
-    with suppress(soundfile.LibsndfileError):
-        return float(soundfile.info(io.BytesIO(content)).duration)
-    with FfmpegFile(content) as file:
-        return file.frames / file.samplerate
+    with suppress(soundfile.LibsndfileError, MisreadError), by_libsndfile(content) as known:
+        return known.frames / known.samplerate
+    with FfmpegFile(content) as other:
+        return other.frames / other.samplerate
 
 
 def _of_samples(samples: np.ndarray, rate: int | None) -> Recording:
