@@ -25,7 +25,13 @@ FRAMES = "frames"  # the last layer that looks at frames one by one
 CONTEXT = 64  # channels of each further convolution after it, where there are any
 
 
-def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) -> Any:
+def build(
+    shape: tuple[int | None, ...],
+    heads: tuple[Head, ...],
+    *,
+    seed: int,
+    contexts: Sequence[int] = (),
+) -> Any:
     """Build the time-delay network, with fresh weights.
 
     A convolution over time, three residual blocks of dilated ones with squeeze and excitation, a
@@ -39,27 +45,11 @@ def build(shape: tuple[int | None, ...], heads: tuple[Head, ...], *, seed: int) 
         shape: (bands, frames) of a clip's log-mel; None frames stand for any number.
         heads: The outputs.
         seed: Of the weights and of what dropout leaves out.
+        contexts: Dilations of further convolutions over what FRAMES says, one upon the other; the
+            pooling then sees what FRAMES and all of them say.
 
     Returns:
         A keras.Model, not compiled.
-    """
-    return built(shape, heads, seed=seed)
-
-
-def built(
-    shape: tuple[int | None, ...],
-    heads: tuple[Head, ...],
-    *,
-    seed: int,
-    contexts: Sequence[int] = (),
-) -> Any:
-    """The same with further convolutions over what FRAMES says, one upon the other.
-
-    Args:
-        shape: As for `build`.
-        heads: Likewise.
-        seed: Likewise.
-        contexts: Dilation of each; the pooling sees what all of them and FRAMES say.
     """
     kernels, seeds = GlorotUniform(seed), itertools.count(seed)
     inputs = keras.Input(shape)

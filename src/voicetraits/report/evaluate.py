@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -87,8 +87,13 @@ def evaluate(
         _read(list(group), params, wavs)
         for _, group in groupby(by_split, key=lambda each: each[0].split)
     ]
-    # One after the other, but by processes that start once for all.
-    worse = worse_arrays(list(chain.from_iterable(map(_to_be_made_worse, splits))), params)
+    # One split after the other, but by processes that start once for all.
+    sounds = [
+        (name, sound, split.representations)
+        for split in splits
+        for (_, name), sound in split.sounds.items()
+    ]
+    worse = worse_arrays(sounds, params)
     tried = [each for split in splits for each in _try(split, worse, params, found)]
     found["across"] += _across(tried, seed=params.seed)
     order = {model.name: number for number, (model, _) in enumerate(models)}
@@ -120,11 +125,6 @@ def _read(models: Sequence[tuple[Model, Path]], params: Params, wavs: Path) -> _
             sounds[keys[sound.place]] = sound
     representations = list(dict.fromkeys(model.representation for model, _ in models))
     return _Split(models, parts, tested.assign(loudness=loudness), drawn, sounds, representations)
-
-
-def _to_be_made_worse(split: _Split) -> Iterator[tuple[str, Sound, Sequence[str]]]:
-    for (_, name), sound in split.sounds.items():
-        yield name, sound, split.representations
 
 
 def _try(
