@@ -65,6 +65,12 @@ def modules_of(name: str) -> set[str]:
     return {str(path.relative_to(ROOT)) for path in found} - PLUMBING
 
 
+def test_the_lock_remembers_no_stage_that_is_gone():
+    # DVC reads and writes all of it for every stage that runs.
+    locked = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    assert {name.partition("@")[0] for name in locked} <= set(stages())
+
+
 @pytest.mark.parametrize("name", sorted(set(stages()) - {ALWAYS}))
 def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(name):
     body = stages()[name]
