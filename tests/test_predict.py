@@ -224,6 +224,18 @@ def test_locales_and_thresholds_reach_the_model(place, capsys):
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--language-threshold", "50%", "50% is no number; give one from 0 to 1"),
+        ("--model", "", "names nothing; give an ONNX file, or a folder models/<name>"),
+    ],
+)
+def test_what_an_option_cannot_be_is_said(option, value, why, capsys):
+    assert predict(option, value, "calls") == 2
+    assert f"error: argument {option}: {why}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "why"),
     [
         (["none.wav"], "error: none.wav: no such file or folder"),

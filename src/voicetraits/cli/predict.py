@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from voicetraits.cli.options import add_model
+from voicetraits.cli.options import add_model, probability
 from voicetraits.cli.recordings import ENDINGS, STANDARD_INPUT, recordings
 from voicetraits.cli.rows import COLUMNS, FORMATS, PLACE, TEXT_WRITERS, Row, write_parquet
 from voicetraits.errors import InputError
@@ -68,7 +68,7 @@ def add_predict(commands: Any) -> None:
     for task in ("language", "gender"):
         command.add_argument(
             f"--{task}-threshold",
-            type=float,
+            type=probability,
             metavar="P",
             help="answer `unknown` below this probability (default: the model's own)",
         )
