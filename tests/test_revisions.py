@@ -171,7 +171,8 @@ def test_all_of_it_as_json(made):
 
 
 def test_unknown_and_empty_revisions_are_one_line(made):
-    for name in ("nosuch", "HEAD:params.yaml", "HEAD^{tree}", ""):
+    folder = made.run("git", "rev-parse", "HEAD^{tree}").stdout.strip()
+    for name in ("nosuch", "HEAD:params.yaml", "HEAD^{tree}", folder, ""):
         told = made.compare(name, succeeds=False)
         assert f"{name or repr('')}: no commit, tag, branch or experiment" in told
     assert "empty" in made.compare("empty", succeeds=False)

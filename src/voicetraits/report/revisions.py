@@ -120,11 +120,13 @@ def read_revision(name: str) -> Revision:
     from dvc.repo import Repo
     from dvc.scm import RevError, resolve_rev
 
-    if not name or ":" in name or name.endswith("{tree}"):  # what Git has besides commits
-        raise _absent(name or "''", "it names none")
+    if not name:
+        raise _absent("''", "it names none")
     try:
         with Repo() as repo:
             commit = "" if name in WORK_TREE else resolve_rev(repo.scm, name)
+            if commit:  # and not a file or a folder, which have checksums, too
+                commit = resolve_rev(repo.scm, f"{commit}^{{commit}}")
             with repo.switch(commit or "workspace"):
                 found = Revision(
                     name=name,
