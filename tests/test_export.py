@@ -86,6 +86,7 @@ def random_network(name: str, representation: str, heads: tuple[Answer, ...], *,
     )
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.1  # one call below brings the statistics near those of what it sees
             gamma, beta, *statistics = layer.get_weights()
             gamma *= rng.uniform(0.7, 1.3, gamma.shape)
             layer.set_weights([gamma, beta + rng.normal(0, 0.2, beta.shape), *statistics])
@@ -93,8 +94,7 @@ def random_network(name: str, representation: str, heads: tuple[Answer, ...], *,
             low, high = (edge(seen, axis=(0, 2)) for edge in (np.min, np.max))
             rows = (np.repeat(each[:, None], 68, axis=1) for each in (low, 1 / (high - low)))
             layer.set_weights(list(rows))
-    for _ in range(40):  # the statistics of normalisation move a tenth of the way at a time
-        network(seen, training=True)
+    network(seen, training=True)
     return network
 
 
@@ -113,7 +113,7 @@ def represented(signal: np.ndarray, representation: str, *, least: int | None = 
 
 def by_keras(network: Any, signal: np.ndarray, representation: str) -> list[np.ndarray]:
     """Probabilities of every head, by the pipeline's way."""
-    outputs = network(represented(signal, representation))
+    outputs = network.predict_on_batch(represented(signal, representation))
     means = [
         np.asarray(each, np.float64).mean(axis=0)
         for each in (outputs if isinstance(outputs, list) else [outputs])
