@@ -78,8 +78,10 @@ make_environment() {
     rm -f .venv/ready
     keep_fetching_settings
     # Everything is named there, and silero-vad asks for torch, which we do not need.
-    pip install --quiet --no-deps --require-hashes -r requirements.txt
+    pip install --quiet --no-compile --no-deps --require-hashes -r requirements.txt
     pip install --quiet --no-build-isolation --no-deps --editable .
+    # What pip would do on one core. Some packages have files that are templates, and no Python.
+    run "$bin/python" -m compileall -qq -j 0 .venv/lib || true
     # So that what a command of the environment starts is of the environment, though nobody has
     # activated it: `.venv/bin/dvc repro` calls `python`. So that DVC, which asks for the name of the
     # user, runs for one who has none, as in `docker run --user 12345`. And so that PYTHONSAFEPATH,

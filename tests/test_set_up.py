@@ -39,6 +39,7 @@ case "$*" in
 '''exec' \"$0\" \"dvc\" \"\$@\"
 ' '''" > "${0%/*}/dvc"
         chmod +x "${0%/*}/dvc" ;;
+    "-m compileall"*) note "${*:2}" ;;
     "-m voicetraits.plots.page"*) note page; touch "$3" ;;
     "dvc config --local --unset"*) grep -v "$5" .dvc/config.local > new; mv new .dvc/config.local ;;
     "dvc config --local"*) echo "$4 = $5" >> .dvc/config.local ;;
@@ -55,8 +56,9 @@ TOOLS = (
     *("make", "mkdir", "mv", "rm", "sed", "sh", "sleep", "sort", "touch", "tr"),
 )
 INSTALLED = [
-    "pip install --quiet --no-deps --require-hashes -r requirements.txt",
+    "pip install --quiet --no-compile --no-deps --require-hashes -r requirements.txt",
     "pip install --quiet --no-build-isolation --no-deps --editable .",
+    "compileall -qq -j 0 .venv/lib",
     "page",
 ]
 MADE = ["venv", *INSTALLED]
