@@ -437,7 +437,8 @@ def test_four_devices_share_every_batch_and_train_what_one_trains(tmp_path):
     env = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "JAX_ENABLE_COMPILATION_CACHE": "false",  # what is not compiled cannot be inspected
+        # Empty: what is not compiled cannot be inspected.
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"),
     }
     done = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN, str(tmp_path)],
