@@ -19,8 +19,7 @@ def adamw(frames: Frames, *, steps: int) -> Any:
         frames: With the learning rate and the decay.
         steps: In all.
     """
-    rise = min(frames.warmup, steps // 2)
-    rate = rise_and_fall(frames.learning_rate, steps=steps, rise=rise)
-    found = keras.optimizers.AdamW(rate, weight_decay=frames.weight_decay)
+    found = keras.optimizers.AdamW(weight_decay=frames.weight_decay)
+    rise_and_fall(found, frames.learning_rate, steps=steps, rise=min(frames.warmup, steps // 2))
     found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return found

@@ -87,10 +87,10 @@ def fit(
         if isinstance(layer, MinMaxScaling):
             layer.set_weights(list(scaling))
     steps = train.epochs * len(batches[TRAINING])
+    optimizer = keras.optimizers.Adam()
+    rise_and_fall(optimizer, train.learning_rate, steps=steps, rise=steps // 10)
     model.compile(
-        optimizer=keras.optimizers.Adam(
-            rise_and_fall(train.learning_rate, steps=steps, rise=steps // 10)
-        ),
+        optimizer=optimizer,
         loss="binary_crossentropy" if head.units == 1 else "categorical_crossentropy",
         weighted_metrics=["accuracy"],
     )
@@ -129,8 +129,8 @@ def require_finite_weights(model: Any, *, rate: str) -> None:
         raise NotFiniteError(f"weights are not finite; a smaller {rate} may help")
 
 
-def rise_and_fall(rate: float, *, steps: int, rise: int) -> Any:
-    """A learning rate that rises over the first steps, so many, then falls to 0.
+def rise_and_fall(optimizer: Any, rate: float, *, steps: int, rise: int) -> None:
+    """Let the learning rate of an optimiser rise over the first steps, then fall to 0.
 
     At a constant rate the validation loss leaps from epoch to epoch, and the best is luck; with
     full steps from the first, before batch normalisation has settled, now and then a network
@@ -138,9 +138,24 @@ def rise_and_fall(rate: float, *, steps: int, rise: int) -> Any:
 
     Source: Loshchilov and Hutter, SGDR, ICLR 2017 (the cosine); Goyal et al., arXiv 1706.02677
     (the rise).
+
+    Args:
+        optimizer: A new keras.optimizers.Optimizer.
+        rate: The largest, after the rise.
+        steps: In all.
+        rise: How many of them it rises.
     """
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, steps - rise, warmup_target=rate, warmup_steps=rise
+
+    def variable(name: str, value: float) -> Any:
+        # A number would be compiled into the step, and another one would have it compiled anew.
+        value_of = keras.initializers.Constant(value)
+        return optimizer.add_variable((), value_of, dtype="float32", name=name)
+
+    optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        variable("steps_of_fall", steps - rise),
+        warmup_target=variable("largest_rate", rate),
+        warmup_steps=variable("steps_of_rise", rise),
     )
 
 
