@@ -547,12 +547,28 @@ def test_the_learning_rate_rises_then_falls_to_zero_over_the_epochs(tmp_path, mo
     network = Recorder()
     monkeypatch.setattr("voicetraits.training.fit.build", lambda *_, **__: network)
     trained_on(PARTS, tmp_path / "live")
-    rate = keras.optimizers.schedules.deserialize(
-        network.options["optimizer"].get_config()["learning_rate"]
-    )
+    optimizer, found = network.options["optimizer"], []
     steps = TRAIN.epochs * len(PARTS[TRAINING].labels) // TRAIN.batch_size
-    found = [float(rate(share * steps)) for share in (0, 0.05, 0.1, 0.55, 1)]
+    for share in (0, 0.05, 0.1, 0.55, 1):
+        optimizer.iterations.assign(round(share * steps))
+        found.append(float(optimizer.learning_rate))
     np.testing.assert_allclose(found, [0, 0.0005, 0.001, 0.0005, 0], atol=1e-8)
+
+
+def test_another_number_of_epochs_or_rate_compiles_nothing_anew(trained, tmp_path):
+    compiled = []
+
+    def listen(event: str, **_: Any) -> None:
+        if event == "/jax/compilation_cache/cache_misses":
+            compiled.append(event)
+
+    # A rate that nobody has compiled for: the cache outlives a run of the tests.
+    rate = float(np.random.default_rng().uniform(0.001, 0.002))
+    other = TRAIN.model_copy(update={"epochs": 3, "warmup": 1, "learning_rate": rate})
+    jax.monitoring.register_event_listener(listen)
+    trained_on(PARTS, tmp_path / "live", train=other)
+    jax.monitoring.unregister_event_listener(listen)
+    assert compiled == []
 
 
 class Watched:
