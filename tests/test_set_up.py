@@ -376,6 +376,23 @@ def test_where_the_shell_looks_for_folders_leads_to_no_other_environment(ready, 
     assert set(said.splitlines()) == {str(own)}
 
 
+def with_dvc(ready: Clone, command: str, said: list[str], code: int) -> tuple[int, str, str]:
+    """Run a command of make where DVC says these lines: its exit code, output and errors."""
+    folder = ready.folder / ".venv" / "bin"
+    # The set-up looks for the path of the Python, to see whose environment this is.
+    stub = ["#!/bin/bash", f'# "{folder}/python"', *(f'echo "{line}"' for line in said)]
+    (folder / "dvc").write_text("\n".join([*stub, f"exit {code}"]), encoding="utf-8")
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--silent", command],
+        cwd=ready.folder,
+        env=ready.environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 @pytest.mark.parametrize(
     ("said", "code", "fits"),
     [
@@ -386,21 +403,23 @@ def test_where_the_shell_looks_for_folders_leads_to_no_other_environment(ready, 
     ],
 )
 def test_a_lock_that_does_not_fit_fails_its_check(ready, said, code, fits):
-    folder = ready.folder / ".venv" / "bin"
-    # The set-up looks for the path of the Python, to see whose environment this is.
-    stub = ["#!/bin/bash", f'# "{folder}/python"', *(f'echo "{line}"' for line in said)]
-    (folder / "dvc").write_text("\n".join([*stub, f"exit {code}"]), encoding="utf-8")
-    done = subprocess.run(
-        ["make", "--no-print-directory", "--silent", "check-lock"],
-        cwd=ready.folder,
-        env=ready.environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert (done.returncode == 0) == fits, done.stderr
-    assert ("run make repro and commit dvc.lock" in done.stderr) == (not fits)
-    assert done.stdout.splitlines() == said
+    code, printed, why = with_dvc(ready, "check-lock", said, code)
+    assert (code == 0) == fits, why
+    assert ("run make repro and commit dvc.lock" in why) == (not fits)
+    assert printed.splitlines() == said
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "printed"),
+    [
+        (["| Path |", "|---|", "| a |"], 0, "| Path |\n|---|\n| a |\n"),
+        (["| Path |", "|---|", ""], 0, "No metric differs from those of HEAD.\n"),
+        ([], 255, ""),
+    ],
+)
+def test_metrics_that_cannot_be_compared_are_not_said_to_be_the_same(ready, said, code, printed):
+    found, text, why = with_dvc(ready, "metrics-diff", said, code)
+    assert (found == 0, text) == (code == 0, printed), why
 
 
 def test_a_clone_has_the_line_ends_of_the_repository_whatever_git_is_told(tmp_path):
