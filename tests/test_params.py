@@ -73,6 +73,14 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(edited):
         load_params(edited(train__epohcs=3))
 
 
+def test_a_misspelt_key_is_named_before_the_one_that_is_then_missing(tmp_path):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("\n  epochs: ", "\n  epcohs: "), encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"^\S+ unknown key 'train.epcohs'.*\n.*missing key"):
+        load_params(path)
+
+
 def test_an_unknown_section_is_refused_with_the_nearest_name(edited):
     with pytest.raises(ParamsError, match=r"unknown key 'trian'.*'train'"):
         load_params(edited(trian={"epochs": 3}))

@@ -41,7 +41,9 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        lines = [_explain(problem, raw) for problem in error.errors()]
+        # A key that is misspelt is missing, too; what it was meant to be comes first.
+        problems = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        lines = [_explain(problem, raw) for problem in problems]
         raise ParamsError("\n".join(f"{path}: {line}" for line in lines)) from None
 
 
