@@ -310,6 +310,8 @@ def test_an_answer_below_its_threshold_is_unknown():
     assert (found.value, found.reason) == ("unknown", "language: es at 0.65, below 0.7")
     assert found.probabilities == {"es": 0.65, "fr": 0.35}
     assert decide("language", head._replace(threshold=0.65), np.array([0.65, 0.35])).value == "es"
+    nearly = decide("language", head, np.array([0.6996, 0.3004]))
+    assert nearly.reason == "language: es at 0.699, below 0.7"
 
 
 def test_another_language_is_unknown():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -107,7 +108,10 @@ def decide(task: str, head: Head, probabilities: np.ndarray) -> Answer:
     if best == OTHER:
         return Answer(probabilities=by_class, reason=f"{task}: none of those known")
     if by_class[best] < head.threshold:
-        reason = f"{task}: {best} at {by_class[best]:.2f}, below {head.threshold:g}"
+        found = f"{by_class[best]:.2f}"
+        if float(found) >= head.threshold:  # which rounding would hide
+            found = f"{math.floor(1000 * by_class[best]) / 1000:.3f}"
+        reason = f"{task}: {best} at {found}, below {head.threshold:g}"
         return Answer(probabilities=by_class, reason=reason)
     return Answer(value=best, probabilities=by_class)
 
