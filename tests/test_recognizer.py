@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import dataclasses
 import math
@@ -297,6 +298,12 @@ def test_a_timeline_has_a_line_for_each_stretch(recognizer):
     assert found[2].female_probability < found[1].female_probability / 5
     whole = recognizer.predict(signal, sample_rate=RATE)
     assert sum(line.speech_seconds for line in found) == pytest.approx(whole.speech_seconds)
+
+
+def test_no_product_of_matrices_starts_the_threads_of_blas():
+    for path in (ROOT / "src/voicetraits/recognizer").glob("*.py"):
+        operators = map(type, ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        assert ast.MatMult not in operators, path
 
 
 def test_the_timeline_of_no_speech_is_one_line(recognizer):
