@@ -4,15 +4,11 @@
 
 Both decode the file and find its speech with the same code. What follows, log-mel and networks, is
 one ONNX graph here, and NumPy and Keras on JAX there; the weights are of no matter. The recordings
-are 5 s of a synthetic voice as WAV, as a phone records it (AAC) and as a browser does (Opus).
+are 5 s of a synthetic voice as WAV, as a phone records it (AAC) and as a browser does (Opus). The
+threads of BLAS are as many as they are for users: what they cost while they wait counts.
 """
 
 from __future__ import annotations
-
-import os
-
-# Before NumPy: threads that wait for each other would be counted as work.
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NPROC": "1"}
 
 import io
 import subprocess
