@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COMMITTED
+from conftest import COMMITTED, NOISE_ALONE
 
 from voicetraits.networks.backend import keras  # isort: skip  (sets JAX up)
 
@@ -170,8 +170,7 @@ def test_batches_depend_on_the_pass_and_weights_say_what_is_drawn():
 
 TINY = COMMITTED.frames.model_copy(
     update={"crop": 24, "batch_size": 8, "passes": 1, "steps": 1, "warmup": 5, "phones": 90}
-    # Each of these takes a second to compile.
-    | dict.fromkeys(("room", "low_pass", "high_pass", "time_masks", "frequency_masks"), 0)
+    | NOISE_ALONE
 )
 
 
@@ -198,7 +197,7 @@ def test_where_no_phone_can_be_learned_the_key_is_named(tmp_path, monkeypatch, n
 
 @pytest.mark.slow
 def test_a_network_learns_phones_and_another_begins_with_what_it_knows(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "LENGTHS", np.array([48]))
+    monkeypatch.setattr(training, "LENGTHS", np.array([24, 48]))
     monkeypatch.setattr(training, "STEPS_OF_A_PASS", 20)
     rng = np.random.default_rng(0)
     spoken = [rng.integers(1, 4, rng.integers(3, 8)).tolist() for _ in range(40)]
