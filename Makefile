@@ -29,8 +29,8 @@ repro: .venv/ready ## set up the environment and run the whole pipeline
 	    '                  (plots/explore/ shows clips: not for a public repository if they are real)' \
 	    '  make experiment NAME=shorter SET=train.epochs=3  change a parameter and compare'
 
-# Needs the folders of real clips that released.yaml names, a C compiler, and an hour. Two
-# steps at a time.
+# Needs the folders of real clips that released.yaml names, a C compiler, and an hour. Two steps at a
+# time.
 released: .venv/ready data/released/ttspico/ready ## train the released model from real clips, and write its file and card
 	dvc repro sample
 	PYTHONPATH=data/released/ttspico python -m stages.released speak

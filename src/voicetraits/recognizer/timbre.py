@@ -34,11 +34,11 @@ def changes(samples: np.ndarray, middles: np.ndarray) -> bool:
         return True
     windows = samples[middles[:, None] + np.arange(-_WINDOW // 2, _WINDOW // 2)]
     spectra = np.fft.rfft(windows.astype(np.float32) * np.hanning(_WINDOW).astype(np.float32))
-    first, last = _edges()[0], _edges()[-1]
-    # Sums, and no product of matrices: for so small a one, BLAS starts threads that wait for more
-    # on every core, at twice the cost of all else.
-    bins = spectra.real[:, first:last] ** 2 + spectra.imag[:, first:last] ** 2
-    power = np.add.reduceat(bins, _edges()[:-1] - first, axis=1)
+    edges = _edges()
+    spectra = spectra[:, : edges[-1]]
+    # Sums, and no product of matrices: for so small a one, BLAS wakes threads that then wait for
+    # more on every core, which doubles what an answer costs.
+    power = np.add.reduceat(spectra.real**2 + spectra.imag**2, edges[:-1], axis=1)
     level = power.sum(axis=1)
     power = power[level > _LOUD * np.quantile(level, 0.9)]
     if len(power) < _LEAST_WINDOWS:
