@@ -21,14 +21,7 @@ from voicetraits.output import printable_output, quiet_without_reader
 from voicetraits.params import Params, load_params
 from voicetraits.workers.pool import WORKERS, machine_cores
 
-# DVC's --quiet hides why it failed, too; this keeps the errors of its command line.
-_DVC = """
-import logging, sys
-from dvc.cli import main
-logging.getLogger("dvc.cli").setLevel(logging.ERROR)
-sys.argv[0] = "dvc repro"
-sys.exit(main(["--wait-for-lock", "repro", "--quiet", *sys.argv[1:]]))
-"""
+_DVC = Path(__file__).with_name("_dvc.py")
 _ITEMS = ("--single-item", "--glob")
 _LOCK = Path(".dvc/tmp/repro.lock")
 
@@ -130,7 +123,7 @@ def _trains(on_frames: bool) -> list[str]:
 
 def dvc_repro(*arguments: str) -> list[str]:
     """The command `dvc repro`, which says nothing but why it fails."""
-    return [sys.executable, "-P", "-c", _DVC, *arguments]
+    return [sys.executable, "-P", str(_DVC), *arguments]
 
 
 @contextmanager
