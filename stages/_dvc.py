@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import dvc.dvcfile
+import dvc.lock
 from dvc.cli import main
 from dvc.utils.serialize import dump_yaml, load_yaml, modify_yaml
 
 from voicetraits.storage.files import whole_file
+
+_LOCK_TIMEOUT = 0.3  # seconds; DVC asks six times in it, and with --wait-for-lock at that pace on
 
 
 @contextmanager
@@ -40,6 +43,7 @@ def modify(path: str, fs: Any = None) -> Iterator[dict[str, Any]]:
 
 if __name__ == "__main__":
     dvc.dvcfile.modify_yaml = modify
+    dvc.lock.DEFAULT_TIMEOUT = _LOCK_TIMEOUT
     # --quiet would hide why it failed, too; this keeps the errors of its command line.
     logging.getLogger("dvc.cli").setLevel(logging.ERROR)
     sys.argv[0] = "dvc repro"

@@ -7,9 +7,11 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +19,10 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, is_running, wait_for
+from dvc.utils.serialize import modify_yaml
+from ruamel.yaml.representer import RepresenterError
 
-from stages import _beside, _repro
+from stages import _beside, _dvc, _repro
 from voicetraits.params import load_params
 
 pytestmark = pytest.mark.slow
@@ -332,3 +336,48 @@ def test_the_locales_share_the_cores_unless_the_user_says_how_many(recorded, mon
     assert recorded()[1][2] == {"VOICETRAITS_WORKERS": str(share)}
     monkeypatch.setenv("VOICETRAITS_WORKERS", "3")
     assert recorded()[1][2] == {"VOICETRAITS_WORKERS": "3"}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_dvc_lock_is_written_as_dvc_writes_it(there: bool, tmp_path: Path):
+    params = {"none": None, "lines": "one\ntwo\n", "quote": "it's", "number": "1e3", "yes": "yes"}
+    params |= {
+        "long": "x" * 200,
+        "words": "word " * 40,
+        "list": [],
+        "tiny": 1e-07,
+        "bands": "^[a-z]+",
+    }
+    stage = OrderedDict(cmd="python", params=OrderedDict({"params.yaml": params}))
+    found = []
+    for modify in (_dvc.modify, modify_yaml):
+        path = tmp_path / "dvc.lock"
+        path.unlink(missing_ok=True)
+        if there:
+            shutil.copy(ROOT / "dvc.lock", path)
+        with modify(str(path)) as content:
+            content.setdefault("schema", "2.0")
+            content.setdefault("stages", {}).update(another=stage)
+        found.append(path.read_bytes())
+    assert found[0] == found[1]
+    assert b"another:" in found[0]
+
+
+def test_other_files_keep_their_comments(tmp_path: Path):
+    path = tmp_path / "dvc.yaml"
+    path.write_text("stages: {}  # none yet\n", "utf-8")
+    with _dvc.modify(str(path)) as content:
+        content["vars"] = []
+    assert path.read_text("utf-8") == "stages: {}  # none yet\nvars: []\n"
+
+
+def test_dvc_lock_stays_as_it_was_when_dvc_is_interrupted(tmp_path: Path):
+    path = tmp_path / "dvc.lock"
+    path.write_text("schema: '2.0'\n", "utf-8")
+    with pytest.raises(KeyboardInterrupt), _dvc.modify(str(path)) as content:
+        content["stages"] = {}
+        raise KeyboardInterrupt
+    with pytest.raises(RepresenterError), _dvc.modify(str(path)) as content:
+        content["stages"] = object  # which YAML cannot say, found out halfway
+    assert path.read_text("utf-8") == "schema: '2.0'\n"
+    assert list(tmp_path.iterdir()) == [path]
