@@ -338,29 +338,35 @@ def test_the_locales_share_the_cores_unless_the_user_says_how_many(recorded, mon
     assert recorded()[1][2] == {"VOICETRAITS_WORKERS": "3"}
 
 
+ODD = OrderedDict(
+    cmd="python",
+    params=OrderedDict({
+        "params.yaml": {
+            **{"none": None, "lines": "one\ntwo\n\nthree", "quote": "it's", "number": "1e3"},
+            **{"long": "x" * 200, "words": "word " * 40, "list": [], "tiny": 1e-07, "yes": "yes"},
+        }
+    }),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["split@gender-es", "report", "one more", "1e3"])
 @pytest.mark.parametrize("there", [True, False])
-def test_dvc_lock_is_written_as_dvc_writes_it(there: bool, tmp_path: Path):
-    params = {"none": None, "lines": "one\ntwo\n", "quote": "it's", "number": "1e3", "yes": "yes"}
-    params |= {
-        "long": "x" * 200,
-        "words": "word " * 40,
-        "list": [],
-        "tiny": 1e-07,
-        "bands": "^[a-z]+",
-    }
-    stage = OrderedDict(cmd="python", params=OrderedDict({"params.yaml": params}))
-    found = []
+def test_dvc_lock_is_written_as_dvc_writes_it(there: bool, name: str, tmp_path: Path):
+    """Where a stage stands in the middle, at the end or nowhere, and what stands after it."""
+    written = []
     for modify in (_dvc.modify, modify_yaml):
         path = tmp_path / "dvc.lock"
         path.unlink(missing_ok=True)
         if there:
             shutil.copy(ROOT / "dvc.lock", path)
-        with modify(str(path)) as content:
-            content.setdefault("schema", "2.0")
-            content.setdefault("stages", {}).update(another=stage)
-        found.append(path.read_bytes())
-    assert found[0] == found[1]
-    assert b"another:" in found[0]
+        for stage in (ODD, {"cmd": "python -m", "outs": [{"path": "x"}]}):
+            with modify(str(path)) as content:
+                content["schema"] = "2.0"
+                content["stages"] = content.get("stages", {})
+                content["stages"].update({name: stage, "check": {"cmd": "another"}})
+            written.append(path.read_bytes())
+    assert written[:2] == written[2:]
+    assert name.encode() in written[0]
 
 
 def test_other_files_keep_their_comments(tmp_path: Path):
@@ -378,6 +384,6 @@ def test_dvc_lock_stays_as_it_was_when_dvc_is_interrupted(tmp_path: Path):
         content["stages"] = {}
         raise KeyboardInterrupt
     with pytest.raises(RepresenterError), _dvc.modify(str(path)) as content:
-        content["stages"] = object  # which YAML cannot say, found out halfway
+        content["odd"] = object  # which YAML cannot say
     assert path.read_text("utf-8") == "schema: '2.0'\n"
     assert list(tmp_path.iterdir()) == [path]
