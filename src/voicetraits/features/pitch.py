@@ -18,7 +18,7 @@ from voicetraits.storage.shards import INDEX, read_wavs, shard_name
 from voicetraits.workers.pool import workers_for
 
 FLOOR, CEILING = 60.0, 400.0  # Hz, where voices of adults are
-_STEP = 0.025  # seconds; half of Praat's own frames, for the same median within 0.3 of a semitone
+_STEP = 0.05  # seconds; a quarter of Praat's own frames, for the same median within half a semitone
 _PERIODS = 3  # of the lowest pitch, that Praat compares: a shorter clip has none
 _BLOCK = 0.01  # seconds
 _SILENCE_DB = -40.0  # a block this far below the loudest holds no speech

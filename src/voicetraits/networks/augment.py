@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from voicetraits.networks.backend import keras
+
+# Draws a number from the first to below the second for every clip, shape (clips, 1, 1).
+Draw = Callable[[float, float], Any]
 
 # Rooms: the time until the echo has fallen by 60 dB, in frames of 10 ms, and the level of all of
 # the echo beside the direct sound, in nats.
@@ -26,6 +30,7 @@ _NOISE_DEVIATION = 0.7
 _UPPER_ENDS = (0.55, 1.0)
 _LOWER_ENDS = (0.0, 0.15)
 _EDGE_BANDS = 1.5
+_NUMBERS = 10  # that a room, noise and the two filters draw for a clip
 # Masks: the widest, as a share of all frames or bands.
 _WIDEST_TIME, _WIDEST_FREQUENCY = 0.15, 0.15
 
@@ -71,68 +76,68 @@ class Augmentation(keras.layers.Layer):
         """Change every clip by draws of its own."""
         if not training:
             return inputs
-        x = inputs
+        x, draw = inputs, self._drawing(inputs.shape[0])
         if self.room:
-            x = keras.ops.where(self._happens(self.room, x), self._in_a_room(x), x)
+            x = keras.ops.where(draw(0, 1) < self.room, _in_a_room(x, draw), x)
         if self.noise:
-            x = keras.ops.where(self._happens(self.noise, x), self._noisy(x), x)
+            x = keras.ops.where(draw(0, 1) < self.noise, self._noisy(x, draw), x)
         if self.low_pass:
-            above = _bands(x) - self._draw(x, *_UPPER_ENDS)
-            x = x * self._filter(self.low_pass, x, above)
+            kept = _share_kept(_bands(x) - draw(*_UPPER_ENDS), x)
+            x = x * keras.ops.where(draw(0, 1) < self.low_pass, kept, 1.0)
         if self.high_pass:
-            below = self._draw(x, *_LOWER_ENDS) - _bands(x)
-            x = x * self._filter(self.high_pass, x, below)
+            kept = _share_kept(draw(*_LOWER_ENDS) - _bands(x), x)
+            x = x * keras.ops.where(draw(0, 1) < self.high_pass, kept, 1.0)
         for _ in range(self.time_masks):
-            x = keras.ops.where(self._span(x, _places(x, axis=2), _WIDEST_TIME), 0.0, x)
+            x = keras.ops.where(_span(_places(x, axis=2), _WIDEST_TIME, draw), 0.0, x)
         for _ in range(self.frequency_masks):
-            x = keras.ops.where(self._span(x, _bands(x), _WIDEST_FREQUENCY), 0.0, x)
+            x = keras.ops.where(_span(_bands(x), _WIDEST_FREQUENCY, draw), 0.0, x)
         return x
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input."""
         return input_shape
 
-    def _noisy(self, x: Any) -> Any:
+    def _drawing(self, clips: int) -> Draw:
+        """What draws the numbers of a step.
+
+        They all come from one call, because XLA takes long to compile each.
+        """
+        masks = self.time_masks + self.frequency_masks
+        numbers = keras.random.uniform((_NUMBERS + 2 * masks, clips, 1, 1), seed=self.seeds)
+        left = iter(range(len(numbers)))
+        return lambda low, high: low + (high - low) * numbers[next(left)]
+
+    def _noisy(self, x: Any, draw: Draw) -> Any:
         """Every clip with noise of its own, and the mean of each band as before."""
-        level = self._draw(x, *_NOISE_LEVELS)
-        slope = self._draw(x, *_NOISE_SLOPES) * (_bands(x) - 0.5)
+        level = draw(*_NOISE_LEVELS)
+        slope = draw(*_NOISE_SLOPES) * (_bands(x) - 0.5)
         cells = keras.random.normal(x.shape, stddev=_NOISE_DEVIATION, seed=self.seeds)
         return _recentred(keras.ops.logaddexp(x, level + slope + cells), x)
 
-    def _in_a_room(self, x: Any) -> Any:
-        """Every clip in a room of its own: what a frame holds fades in those after it.
 
-        Power adds up, as if the phases were random (Lebart, Boucher and Denbigh, Acta Acustica
-        2001, model the late echo so). A band's mean is a factor, which changes nothing.
-        """
-        kept = keras.ops.exp(-_NATS_OF_60_DB / self._draw(x, *_REVERBERATION_TIMES))
-        level = keras.ops.exp(self._draw(x, *_ECHO_LEVELS))
-        # Of what came before each frame, faded: of one frame, then of twice as many in each step. A
-        # matrix product would give other bits on another processor.
-        reach = 2 * _SPANS_OF_ECHO[-1]
-        echo = keras.ops.pad(keras.ops.exp(x), ((0, 0), (0, 0), (reach, 0)))[:, :, :-1]
-        for frames in _SPANS_OF_ECHO:
-            echo = echo[:, :, frames:] + kept**frames * echo[:, :, :-frames]
-        echo = keras.ops.log(level * (1 - kept) * echo + _NONE)
-        return _recentred(keras.ops.logaddexp(x, echo), x)
+def _in_a_room(x: Any, draw: Draw) -> Any:
+    """Every clip in a room of its own: what a frame holds fades in those after it.
 
-    def _span(self, x: Any, places: Any, widest: float) -> Any:
-        """Whether places in (0, 1) lie in a span that is drawn for each clip."""
-        width = self._draw(x, 0.0, widest)
-        start = self._draw(x, 0.0, 1.0) * (1 - width)
-        return keras.ops.logical_and(places >= start, places < start + width)
+    Power adds up, as if the phases were random (Lebart, Boucher and Denbigh, Acta Acustica 2001,
+    model the late echo so). A band's mean is a factor, which changes nothing.
+    """
+    kept = keras.ops.exp(-_NATS_OF_60_DB / draw(*_REVERBERATION_TIMES))
+    level = keras.ops.exp(draw(*_ECHO_LEVELS))
+    # Of what came before each frame, faded: of one frame, then of twice as many in each step. A
+    # matrix product would give other bits on another processor.
+    reach = 2 * _SPANS_OF_ECHO[-1]
+    echo = keras.ops.pad(keras.ops.exp(x), ((0, 0), (0, 0), (reach, 0)))[:, :, :-1]
+    for frames in _SPANS_OF_ECHO:
+        echo = echo[:, :, frames:] + kept**frames * echo[:, :, :-frames]
+    echo = keras.ops.log(level * (1 - kept) * echo + _NONE)
+    return _recentred(keras.ops.logaddexp(x, echo), x)
 
-    def _filter(self, chance: float, x: Any, beyond: Any) -> Any:
-        """What is left of each band, given how far it lies beyond the end of those that pass."""
-        return keras.ops.where(self._happens(chance, x), _share_kept(beyond, x), 1.0)
 
-    def _happens(self, chance: float, x: Any) -> Any:
-        """Whether something happens to a clip, shape (clips, 1, 1)."""
-        return self._draw(x, 0.0, 1.0) < chance
-
-    def _draw(self, x: Any, low: float, high: float) -> Any:
-        """A number in [low, high) for every clip, shape (clips, 1, 1)."""
-        return keras.random.uniform((x.shape[0], 1, 1), low, high, seed=self.seeds)
+def _span(places: Any, widest: float, draw: Draw) -> Any:
+    """Whether places in (0, 1) lie in a span that is drawn for each clip."""
+    width = draw(0.0, widest)
+    start = draw(0.0, 1.0) * (1 - width)
+    return keras.ops.logical_and(places >= start, places < start + width)
 
 
 def _recentred(found: Any, x: Any) -> Any:
