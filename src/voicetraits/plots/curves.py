@@ -79,6 +79,7 @@ def confusion_matrix(rows: Sequence[Row]) -> Figure:
     names = list(dict.fromkeys(row["actual"] for row in rows))
     shares = np.zeros((len(names), len(names)))
     figure, axes = _small("predicted", "labelled")
+    figure.set_layout_engine("constrained")  # names have any length
     for row in rows:
         y, x = names.index(row["actual"]), names.index(row["predicted"])
         shares[y, x] = row["share"]
@@ -100,7 +101,9 @@ def confusion_matrix(rows: Sequence[Row]) -> Figure:
 
 def _small(x: str, y: str) -> tuple[Figure, Axes]:
     """A small figure on a transparent ground, with one pair of axes."""
-    figure = Figure(figsize=(3.6, 2.7), layout="constrained")
+    figure = Figure(figsize=(3.6, 2.7))
+    # Where room is made for numbers at once; to measure them takes as long as to draw them.
+    figure.subplots_adjust(left=0.19, bottom=0.2, right=0.96, top=0.95)
     figure.patch.set_visible(False)
     axes = figure.add_subplot(xlabel=x, ylabel=y)
     axes.patch.set_visible(False)
