@@ -191,6 +191,18 @@ def test_the_first_of_several_equal_audio_streams_is_read(format):
     assert alike(data, 48000, format) > 0.99
 
 
+@pytest.mark.parametrize("format", ["mp4", "matroska"])
+def test_a_silent_audio_stream_does_not_hide_another(format):
+    """A recorder of the screen keeps the sounds of the machine, of which there are none, apart."""
+    silent = np.zeros(2 * 48000, np.float32)
+    data = recording(silent, 48000, format, "aac", others=(silent, chirp(48000)))
+    assert alike(data, 48000, format) > 0.99
+    later = decode(data, name="x", sample_rate=RATE, seconds=0.5, longest=1)
+    np.testing.assert_allclose(later.signal, heard(data).signal[: len(later.signal)], atol=0.02)
+    with pytest.raises(AudioError, match=r"^silence alone$"):
+        heard(recording(silent, 48000, format, "aac", others=(silent,)))
+
+
 @pytest.mark.parametrize(("format", "codec"), [("ogg", "libopus"), ("ogg", "flac")])
 def test_one_ogg_after_another_is_read_as_well(format, codec):
     data = made(format, codec, 48000, 1)

@@ -25,7 +25,7 @@ from voicetraits.audio.audible import (
     plainly_sounds,
     where_sound_begins,
 )
-from voicetraits.audio.ffmpeg import FfmpegError, FfmpegFile
+from voicetraits.audio.ffmpeg import QUIETEST, FfmpegError, FfmpegFile
 from voicetraits.audio.libsndfile import MisreadError, by_libsndfile
 from voicetraits.errors import InputError
 
@@ -161,7 +161,7 @@ def _joined(blocks: Iterable[np.ndarray], rate: int, sample_rate: int) -> Sound:
 
 
 def _sound(mono: np.ndarray, duration: float, notes: Iterable[str], *, span: float) -> Sound:
-    if span < 2**-15:  # the smallest step of 16-bit WAV
+    if span < QUIETEST:
         raise AudioError("silence alone")
     if not len(mono):
         raise AudioError("no samples")

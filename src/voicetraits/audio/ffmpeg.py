@@ -6,6 +6,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ _FIRST_FRAMES = 5
 # PyAV reads beyond the end of a frame's list of planes, and crashes, where it has as many.
 _MANY_PLANES = 8
 _SKIPPED = 2**16  # samples that are decoded at a time on the way to a later one
+QUIETEST = 2**-15  # the smallest step of 16-bit WAV; what moves by less is silent
 
 
 class FfmpegError(Exception):
@@ -35,20 +37,23 @@ class FfmpegError(Exception):
 
 
 class FfmpegFile:
-    """The best audio stream of a file, read from front to back as `soundfile.SoundFile` has it.
+    """An audio stream of a file, read from front to back as `soundfile.SoundFile` has it.
 
-    Damaged frames are left out, and so are frames of another rate; the rest is read.
+    It is the best, as FFmpeg judges, or, where that is silent, another in which something is heard:
+    a recorder of the screen may keep the microphone apart from the sounds of the machine. Damaged
+    frames are left out, and so are frames of another rate; the rest is read.
 
     Attributes:
         samplerate: In Hz.
         channels: Number of channels.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, stream: int | None = None) -> None:
         """Open a file and decode its first frames.
 
         Args:
             data: The file's bytes, in any format of a recorder, whatever its name is.
+            stream: Which of its audio streams, the best first; by default, one that is heard.
 
         Raises:
             FfmpegError: If it is in no such format, or has no audio stream or no samples.
@@ -56,13 +61,15 @@ class FfmpegFile:
         self._data = data
         self._container = _opened(data)
         try:
+            streams = len(_audio_streams(self._container))
+            self._number = _heard(data, streams) if stream is None else stream
             self._begin()
         except BaseException:
             self.close()
             raise
 
     def _begin(self) -> None:
-        self._stream = _audio_stream(self._container)
+        self._stream = _audio_streams(self._container)[self._number]
         self._packets = self._container.demux(self._stream)
         self._reached: int | None = None  # ticks of the stream, where the packets up to now end
         self._decoded = 0  # samples
@@ -186,16 +193,28 @@ def _opened(data: bytes) -> InputContainer:
         raise FfmpegError from error
 
 
-def _audio_stream(container: InputContainer) -> Any:
-    """The best audio stream, as FFmpeg judges, or the first that it can decode."""
+def _audio_streams(container: InputContainer) -> list[Any]:
+    """The audio streams that FFmpeg can decode, the best first, as it judges."""
     streams = container.streams
     if not streams.audio:
         raise FfmpegError("no audio stream")
-    for stream in (streams.best("audio"), *streams.audio):
-        if stream is not None and stream.codec_context is not None:
-            stream.codec_context.thread_count = 1  # several clips are decoded at a time instead
-            return stream
-    raise FfmpegError("an audio codec that FFmpeg does not know, or an encrypted recording")
+    best = streams.best("audio")
+    found = [each for each in streams.audio if each.codec_context is not None]
+    if not found:
+        raise FfmpegError("an audio codec that FFmpeg does not know, or an encrypted recording")
+    for stream in found:
+        stream.codec_context.thread_count = 1  # several clips are decoded at a time instead
+    return sorted(found, key=lambda stream: stream is not best and stream != best)
+
+
+def _heard(data: bytes, streams: int) -> int:
+    """The first of so many audio streams that is not silent, or the first of all."""
+    for number in range(streams if streams > 1 else 0):
+        with suppress(FfmpegError), FfmpegFile(data, stream=number) as file:
+            while len(block := file.read(_SKIPPED)):
+                if float(np.ptp(block)) >= QUIETEST:
+                    return number
+    return 0
 
 
 def _raise_if_of_memory(error: Exception) -> None:
