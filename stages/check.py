@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stages._leftovers import remove_leftovers
 from stages._names import check_names
 from stages._run import run
 from voicetraits.corpus.declared import check_corpus
@@ -18,11 +19,17 @@ _FOLDERS = (
 
 
 def main() -> None:
-    """Read params.yaml; write data/params-are-valid."""
+    """Read params.yaml; write data/params-are-valid, and remove what it no longer names."""
     date_anew(Path("params.yaml"))
     params = load_params()
     check_folders(folders(params))
     check_params(params)
+    if removed := [str(path) for path in remove_leftovers(params)]:
+        others = f" and {len(removed) - 3:,} more" if len(removed) > 3 else ""
+        print(
+            f"removed what params.yaml no longer names, and DVC's cache keeps: "
+            f"{', '.join(removed[:3])}{others}"
+        )
     # Always the same bytes: a change of params.yaml reruns this check, and only the stages that
     # read the changed section after it.
     BESIDE.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from conftest import COMMITTED, ROOT
 
+from stages._leftovers import remove_leftovers
 from stages._names import check_names
 from stages.check import folders
 from voicetraits.corpus.declared import check_corpus
@@ -117,6 +119,41 @@ def test_an_isolated_run_says_that_it_needs_the_whole_path(
     params = edited_params(corpus={"path": "data/common_voice"})
     with pytest.raises(ParamsError, match=re.escape(f"path: {tmp_path / 'data/common_voice'}")):
         check_corpus(params)
+
+
+def test_what_earlier_parameters_have_left_is_removed(
+    edited_params: Callable[..., Params], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = {"name": "other", "path": "data/own", "ending": ""}
+    params = edited_params(locales=["es"], beside=[other], representations=["features"])
+    sidecar = {"task": {"name": "gender"}, "locale": "ca", "representation": "features"}
+    sidecar["network"] = "original"
+    stays = [
+        *("data/clips/es.parquet", "data/pitch/es.parquet", "data/splits/gender-es.parquet"),
+        *("data/wav/es/00000.tar", "data/features/es/00000.npy", "data/mel/es/00000.npy"),
+        *("data/splits/language-all.parquet", "data/clips/.gitignore", "data/clips/notes.txt"),
+        *("data/beside/corpora.txt", "data/beside/other/es/clips.parquet"),
+        *("data/spectrogram/ca/00000.npy", "data/own/ca/clips/x.mp3", "data/sample/ca.tar.gz"),
+        *("models/gender-es-features-original/model.json", "models/mine/model.json"),
+        *("models/.partial/model.json", "models/gender-ca-features-other/notes.txt"),
+    ]
+    goes = [
+        *("data/clips/ca.parquet", "data/pitch/ca.parquet", "data/splits/gender-ca.parquet"),
+        *("data/wav/ca/00000.tar", "data/features/ca/00000.npy", "data/mel/ca/00000.npy"),
+        *("data/beside/old/es/clips.parquet", "data/beside/other/ca/clips.parquet"),
+        "models/gender-ca-features-original/model.json",
+    ]
+    for name in (*stays, *goes):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(json.dumps(sidecar), "utf-8")
+    Path("elsewhere").mkdir()
+    Path("data/wav/linked").symlink_to(Path("elsewhere").absolute())
+    removed = remove_leftovers(params)
+    assert len(removed) == len(goes)
+    assert [name for name in (*stays, "data/wav/linked") if not Path(name).exists()] == []
+    assert [name for name in goes if Path(name).exists()] == []
+    assert remove_leftovers(params) == []
 
 
 @pytest.mark.parametrize("name", ["data", "models", "metrics", "plots", "data/wav", "data/splits"])
