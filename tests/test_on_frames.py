@@ -57,7 +57,7 @@ def params(edited_params) -> Params:
     return edited_params(
         split={"min_speakers": 3},
         # Echo would fill the gaps, which are all that these clips have.
-        frames={"passes": 4, "steps": 20, "crop": 30, "crops": 3, "batch_size": 8, "warmup": 5}
+        frames={"passes": 4, "steps": 40, "crop": 30, "crops": 3, "batch_size": 8, "warmup": 5}
         | NOISE_ALONE,
     )
 
