@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from voicetraits.errors import InputError
 from voicetraits.models import declared_models
+from voicetraits.networks.model_folder import read_sidecar
 from voicetraits.params import Params
 from voicetraits.storage.places import BESIDE
 
@@ -65,8 +66,8 @@ def _is_a_result(path: Path) -> bool:
 
 def _own_name(model: Path) -> str:
     """What the folder of a model was called when it was made."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        about = json.loads((model / "model.json").read_text(encoding="utf-8"))
+    with suppress(InputError, AssertionError, KeyError, TypeError):  # of what is no model
+        about = read_sidecar(model)
         kind = (about["task"]["name"], about["locale"], about["representation"], about["network"])
         return "-".join(kind)
     return ""
